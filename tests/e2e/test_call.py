@@ -68,8 +68,8 @@ async def test_late_joiner_gets_a_picture_soon(context: BrowserContext, server: 
     mid = await late.slot_of(pages[0].participant)
     await late.decodes(mid, 1)
     first = await late.js("(mid) => client.frames[mid][0].at", mid)
-    # The keyframe is asked of the publisher at once: an encoder's own next one is minutes away. The goal is one
-    # second; three pages that encode on two busy cores get three times that.
+    # The keyframe is asked of the publisher at once, since an encoder's own next one is minutes away. The goal is
+    # one second; three pages that encode on two busy cores get three times that.
     assert first - start < 3000
 
 

@@ -71,8 +71,9 @@ async def test_two_browsers_call_each_other_directly_through_signal(
     callee = await RawPage.open(context, server, "callee")
     await callee.join()
     answering = """(peer) => {
+        const send = (data) => client.request("signal", {to: peer, data});
         client.createPeerConnection();
-        client.pc.onicecandidate = ({candidate}) => candidate && client.request("signal", {to: peer, data: {candidate}});
+        client.pc.onicecandidate = ({candidate}) => candidate && send({candidate});
         let done = 0;
         setInterval(async () => {
             const signals = client.eventsOf("signal");
@@ -82,7 +83,7 @@ async def test_two_browsers_call_each_other_directly_through_signal(
                 else await client.pc.setRemoteDescription(data.description);
                 if (data.description?.type === "offer") {
                     await client.pc.setLocalDescription();
-                    await client.request("signal", {to: peer, data: {description: client.pc.localDescription}});
+                    await send({description: client.pc.localDescription});
                 }
             }
         }, 20);
@@ -150,19 +151,19 @@ async def test_a_token_of_another_room_is_forbidden(server: ServerProcess) -> No
 
 async def test_a_revoked_identity_is_closed_within_two_seconds_and_refused(server: ServerProcess) -> None:
     bearer = token("ann")
-    async with aiohttp.ClientSession() as http:
-        async with http.ws_connect(server.ws_url, params={"token": bearer}) as ws:
-            await ws.send_json({"id": 1, "type": "join", "room": "demo"})
-            assert "error" not in await ws.receive_json(timeout=10)
-            revoked = time.monotonic()
-            admin = {"Authorization": f"Bearer {token('root', '*', grants=['admin'])}"}
-            async with http.post(
-                f"{server.url}/v1/tokens/revoke", json={"sub": "ann"}, headers=admin
-            ) as answer:
-                assert answer.status < 300
-            async with asyncio.timeout(10):
-                async for _ in ws:
-                    pass
-            assert ws.close_code == 4401
-            assert time.monotonic() - revoked < 2
+    admin = {"Authorization": f"Bearer {token('root', '*', grants=['admin'])}"}
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(server.ws_url, params={"token": bearer}) as ws,
+    ):
+        await ws.send_json({"id": 1, "type": "join", "room": "demo"})
+        assert "error" not in await ws.receive_json(timeout=10)
+        revoked = time.monotonic()
+        async with http.post(f"{server.url}/v1/tokens/revoke", json={"sub": "ann"}, headers=admin) as answer:
+            assert answer.status < 300
+        async with asyncio.timeout(10):
+            async for _ in ws:
+                pass
+        assert ws.close_code == 4401
+        assert time.monotonic() - revoked < 2
     assert await close_code(server, bearer) == 4401

@@ -16,7 +16,7 @@ class Impairment:
 
 @dataclass
 class UdpProxy:
-    """Forwards datagrams of clients to `server` (host, port) and back; each client has its own socket there."""
+    """Forwards datagrams of clients to `server` (host, port) and back; each client has its own socket."""
 
     server: tuple[str, int]
     seed: int
