@@ -137,6 +137,10 @@ class RawPage:
 
         await until(shown, seconds=seconds, why=f"{self.identity} slot {mid} is not {colour}")
 
+    async def lost_its_socket(self) -> bool:
+        lost: bool = await self.js("() => client.closed !== null")
+        return lost
+
     async def now(self) -> float:
         now: float = await self.js("() => performance.now()")
         return now

@@ -26,7 +26,11 @@ async def everyone_sees_and_hears(pages: list[RawPage], frames: int = 61) -> Non
             audio = await viewer.slot_of(other.participant, "audio")
             await viewer.decodes(video, frames)
             await viewer.shows(video, colour)
-            await until(lambda mid=audio, page=viewer: energy(page, mid), lambda heard: heard > 0.001)
+            await hears(viewer, audio)
+
+
+async def hears(page: RawPage, mid: str) -> None:
+    await until(lambda: energy(page, mid), lambda heard: heard > 0.001, why=f"{page.identity} hears nothing")
 
 
 async def energy(page: RawPage, mid: str) -> float:
@@ -68,7 +72,7 @@ async def test_late_joiner_gets_a_picture_soon(context: BrowserContext, server: 
     mid = await late.slot_of(pages[0].participant)
     await late.decodes(mid, 1)
     first = await late.js("(mid) => client.frames[mid][0].at", mid)
-    # The keyframe is asked of the publisher at once, since an encoder's own next one is minutes away. The goal is
+    # The keyframe is asked of the publisher at once: an encoder's own next one is minutes away. The goal is
     # one second; three pages that encode on two busy cores get three times that.
     assert first - start < 3000
 

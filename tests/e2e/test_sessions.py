@@ -55,7 +55,7 @@ async def test_media_resumes_after_the_server_was_killed_and_restarted(
     first, second, _ = await call(context, server)
     await server.restart()
     for page in (first, second):
-        await until(lambda page=page: page.js("() => client.closed !== null"))
+        await until(page.lost_its_socket)
         await page.js("() => { client.pc.close(); client.pc = null; client.events = []; client.tracks = {} }")
     await first.call(colour="red", tone=440)
     await second.call(colour="blue", tone=550)

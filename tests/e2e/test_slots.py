@@ -22,6 +22,10 @@ async def height(viewer: RawPage, mid: str) -> int:
     return int((await viewer.inbound_of(mid)).get("frameHeight", 0))
 
 
+async def reaches(viewer: RawPage, mid: str, wanted: int) -> None:
+    await until(lambda: height(viewer, mid), lambda h: h == wanted, 30, f"a layer of {wanted} lines")
+
+
 async def test_a_slot_moves_between_layers_and_people_without_an_offer(
     context: BrowserContext, server: ServerProcess
 ) -> None:
@@ -37,11 +41,11 @@ async def test_a_slot_moves_between_layers_and_people_without_an_offer(
     layers, other = (await track_of(viewer, layered.participant), await track_of(viewer, plain.participant))
 
     await viewer.request("media.subscribe", mid=mid, track=layers, max_height=1080)
-    await until(lambda: height(viewer, mid), lambda h: h == 540, 30, "the top layer")
+    await reaches(viewer, mid, 540)
     start = await viewer.now()
     for wanted in (135, 270, 540, 135, 540):
         await viewer.request("media.subscribe", mid=mid, track=layers, max_height=wanted)
-        await until(lambda: height(viewer, mid), lambda h, w=wanted: h == w, 15, f"layer {wanted}")
+        await reaches(viewer, mid, wanted)
     await viewer.shows(mid, "red")
     await viewer.request("media.subscribe", mid=mid, track=other)
     await viewer.shows(mid, "blue")

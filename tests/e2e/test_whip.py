@@ -86,11 +86,14 @@ async def test_an_aiortc_viewer_by_whep_sees_an_aiortc_publisher_by_whip(server:
             received = {track.kind: track for track in (await tracks.get(), await tracks.get())}
             for _ in range(61):
                 picture = await received["video"].recv()
+            assert isinstance(picture, av.VideoFrame)
             red, green, blue = picture.to_ndarray(format="rgb24").reshape(-1, 3).mean(0)
             assert (red > 200, green < 60, blue < 60) == (True, True, True)
             heard = 0.0
             while heard < 1000:
-                heard = float(np.abs((await received["audio"].recv()).to_ndarray()).max())
+                sound = await received["audio"].recv()
+                assert isinstance(sound, av.AudioFrame)
+                heard = float(np.abs(sound.to_ndarray()).max())
 
 
 async def test_chromium_sees_a_whip_publisher_by_whep_and_in_the_room(

@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from functools import partial
 
 
 @dataclass
@@ -56,10 +57,10 @@ class UdpProxy:
             self._opening.add(task)
             task.add_done_callback(self._opening.discard)
         else:
-            self._pass(self.to_server, lambda: upstream.is_closing() or upstream.sendto(data))
+            self._pass(self.to_server, partial(send, upstream, data))
 
     def from_server(self, data: bytes, client: tuple[str, int]) -> None:
-        self._pass(self.to_client, lambda: self._front.is_closing() or self._front.sendto(data, client))
+        self._pass(self.to_client, partial(send, self._front, data, client))
 
     async def _open(self, client: tuple[str, int], first: bytes) -> None:
         loop = asyncio.get_running_loop()
@@ -70,9 +71,9 @@ class UdpProxy:
             upstream.close()
             upstream = self._upstreams[client]
         self._upstreams[client] = upstream
-        self._pass(self.to_server, lambda: upstream.is_closing() or upstream.sendto(first))
+        self._pass(self.to_server, partial(send, upstream, first))
 
-    def _pass(self, impairment: Impairment, send: Any) -> None:
+    def _pass(self, impairment: Impairment, send: Callable[[], None]) -> None:
         if self._random.random() < impairment.loss:
             self.dropped += 1
             return
@@ -98,3 +99,9 @@ class _Back(asyncio.DatagramProtocol):
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
         self.proxy.from_server(data, self.client)
+
+
+def send(transport: asyncio.DatagramTransport, data: bytes, to: tuple[str, int] | None = None) -> None:
+    """Delayed datagrams may find their socket closed."""
+    if not transport.is_closing():
+        transport.sendto(data, to)
