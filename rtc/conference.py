@@ -129,7 +129,7 @@ class Peer:
         raise NotImplementedError
 
     def restart_ice(self, remote_ufrag: str, remote_pwd: str) -> IceRestart:
-        """New server credentials on the same DTLS association. Raises TransportError before the first offer."""
+        """New server credentials, same DTLS association. Raises TransportError before the first offer."""
         raise NotImplementedError
 
 
@@ -163,7 +163,7 @@ class Conference:
         max_fps: int | None = None,
         priority: int | None = None,
     ) -> None:
-        """Put a track into a slot and pin it there. Raises NoSuchPeer, NoSuchSlot, NoSuchTrack, NotPermitted."""
+        """Pin a track into a slot. Raises NoSuchPeer, NoSuchSlot, NoSuchTrack, NotPermitted."""
         raise NotImplementedError
 
     def unsubscribe(self, peer_id: str, mid: str) -> None:
