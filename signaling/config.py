@@ -1,4 +1,4 @@
-"""Settings: flags over HUBBUB_* variables over the file of HUBBUB_CONFIG over defaults (protocol section 9)."""
+"""Settings: flags over HUBBUB_* variables over the file HUBBUB_CONFIG over defaults (protocol section 9)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG_VARIABLE = f"{PREFIX}CONFIG"
 
 
 class _TomlFile(TomlConfigSettingsSource):
-    """The names of the variables in lower case, with or without `hubbub_`. Raises OSError when there is no file."""
+    """The names of the variables in lower case, with or without `hubbub_`."""
 
     def _read_file(self, file_path: Any) -> dict[str, Any]:
         values = super()._read_file(file_path)
