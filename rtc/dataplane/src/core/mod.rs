@@ -5,15 +5,32 @@
 
 #![forbid(unsafe_code)]
 
+mod cache;
 mod command;
 mod config;
 mod counters;
+mod deadlines;
 mod event;
+mod hash;
+mod ice;
 mod ids;
 mod input;
+mod keyframes;
+mod layers;
+mod meter;
+mod nacks;
+mod outbox;
 mod output;
+mod packet;
 mod plane;
+mod pulse;
+mod random;
+mod rewriter;
+mod speakers;
 mod stats;
+mod time;
+mod timeline;
+mod timing;
 
 pub use command::Command;
 pub use config::{
