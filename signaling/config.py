@@ -68,6 +68,10 @@ class Settings(BaseSettings):
     dev: bool = Field(False, description="Development: loopback only, keys made at start, POST /dev/token")
     demo: bool = Field(True, description="Serve the demo application at /")
     room_participants: int = Field(2000, ge=1, description="Most participants in one room")
+    heartbeat_ms: int = Field(20_000, ge=100, description="Time between WebSocket pings")
+    heartbeat_timeout_ms: int = Field(
+        10_000, ge=50, description="How long a WebSocket ping waits for an answer"
+    )
     grace_ms: int = Field(10_000, ge=0, description="How long SIGTERM waits for connections to leave")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="Least level that is logged"

@@ -28,7 +28,7 @@ def claims_of(request: web.Request, server: Server) -> Claims:
 
 
 def token_of(request: web.Request, server: Server) -> str | None:
-    """Header, query, subprotocol, cookie: the first that is there. The cookie counts for known origins only."""
+    """Header, query, subprotocol, cookie: the first that is there."""
     scheme, _, credentials = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
     if scheme.lower() == "bearer" and credentials.strip():
         return credentials.strip()

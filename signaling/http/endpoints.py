@@ -1,4 +1,4 @@
-"""An endpoint is a route that says what it needs and does: what is routed and what is documented are one table."""
+"""Routes that say what they need and do, so that what is routed and what is documented are one table."""
 
 from __future__ import annotations
 
