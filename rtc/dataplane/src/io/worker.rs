@@ -34,6 +34,8 @@ pub struct Worker {
     now: Instant,
     ready: Vec<Ready>,
     orders: Vec<Order>,
+    /// Events of this turn wait for Python.
+    told: bool,
 }
 
 impl Worker {
@@ -58,6 +60,7 @@ impl Worker {
             now,
             ready: Vec::new(),
             orders: Vec::new(),
+            told: false,
         })
     }
 
@@ -88,9 +91,7 @@ impl Worker {
             self.receive(plane)?;
             self.expire(plane, deadline);
             deadline = self.drain(plane);
-            let mut totals = self.past;
-            totals.add(plane.counters());
-            self.mailbox.publish(&totals, &self.counters);
+            self.tell(plane);
         }
     }
 
@@ -220,17 +221,17 @@ impl Worker {
             poller,
             counters,
             mailbox,
+            told,
             ..
         } = self;
         while ports.send(plane.transmits(now), poller, now, counters) {}
-        let mut told = false;
         let next = loop {
             match plane.poll(now) {
                 Output::Transmit(transmit) => {
                     ports.send(std::iter::once(transmit), poller, now, counters);
                 }
                 Output::Event(event) => {
-                    told = true;
+                    *told = true;
                     match mailbox.push(Notice::Plane(event)) {
                         Pushed::Queued => {}
                         Pushed::Merged => counters.events_merged += 1,
@@ -241,10 +242,17 @@ impl Worker {
             }
         };
         ports.tcp.flush(poller, counters);
-        if told {
-            mailbox.notify.raise();
-        }
         next
+    }
+
+    /// Wake Python, which finds the counters as they were when its events came about.
+    fn tell(&mut self, plane: &Plane) {
+        let mut totals = self.past;
+        totals.add(plane.counters());
+        self.mailbox.publish(&totals, &self.counters);
+        if std::mem::take(&mut self.told) {
+            self.mailbox.notify.raise();
+        }
     }
 
     fn begin_anew(&mut self, plane: &Plane, reason: String) {

@@ -6,6 +6,8 @@
 mod connection;
 mod framing;
 mod outbox;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::io;
