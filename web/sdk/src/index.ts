@@ -1,0 +1,19 @@
+export { CloseCode, isRetryable, type ErrorCode, type Reason } from "./codes.js";
+export { HubbubError } from "./errors.js";
+export { BrowserHandler } from "./media/browser.js";
+export type { MediaState } from "./media/connection.js";
+export type {
+  CreateHandler,
+  HandlerOptions,
+  HandlerState,
+  MediaHandler,
+  Receiving,
+  Sending,
+  SendingOptions,
+} from "./media/handler.js";
+export { LocalTrack, type PublishOptions } from "./media/local_track.js";
+export { PeerCall, type PeerCallOptions } from "./peercall.js";
+export { Room, type RoomEvent, type RoomEvents, type RoomOptions, type RoomState } from "./room.js";
+export type { ParticipantView, TrackView } from "./roster.js";
+export { readToken, type TokenClaims, type TokenProvider } from "./token.js";
+export type { Sender, ServerEvent, WireIceServer } from "./wire.js";
