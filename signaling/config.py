@@ -56,6 +56,7 @@ class Settings(BaseSettings):
         7882, ge=0, le=65535, description="First UDP and TCP port for media, one per worker"
     )
     media_workers: int = Field(0, ge=0, le=256, description="Media threads; 0 means one per core but one")
+    media_host: Listed = Field((), description="Addresses to bind for media; all of them by default")
     public_ip: Listed = Field((), description="Addresses to announce for media, comma separated")
     api_keys: SecretStr = Field(SecretStr(""), description="API keys as id:secret,id2:secret2")
     data_dir: Path = Field(Path("hubbub-data"), description="Where SQLite files and recordings are kept")

@@ -42,6 +42,8 @@ class Connections:
     def __init__(self) -> None:
         self._numbers = count()
         self._open: dict[int, Connection] = {}
+        self.on_empty: Callable[[], None] | None = None
+        """Called when the last connection is gone."""
         # (expiry in Unix seconds, connection number); entries outdated by a refresh are skipped when met.
         self._expiries: list[tuple[float, int]] = []
 
@@ -63,6 +65,8 @@ class Connections:
 
     def forget(self, connection: Connection) -> None:
         self._open.pop(connection.number, None)
+        if not self._open and self.on_empty is not None:
+            self.on_empty()
 
     def expire(self, now: float) -> None:
         """Close (4401) every connection whose token has expired at Unix time `now`."""

@@ -139,6 +139,15 @@ class SetPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class Watch:
+    """Let the auto policy fill a participant's slots with tracks of one identity only."""
+
+    room: str
+    peer: str
+    identity: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mute:
     """By the track's `owner`, or by the server where that is None."""
 
@@ -162,6 +171,7 @@ Effect = (
     | Subscribe
     | Unsubscribe
     | SetPolicy
+    | Watch
     | Mute
 )
 

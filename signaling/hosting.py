@@ -22,12 +22,14 @@ from rtc.conference import (
     OfferError,
     Peer,
     RtcError,
+    TrackPublished,
 )
 from signaling import effects, media
 from signaling.connections import Connection
 from signaling.effects import Append, Effect, Steps
-from signaling.errors import HubbubError, bad_request, conflict, forbidden, not_found
+from signaling.errors import CloseCode, HubbubError, bad_request, conflict, forbidden, not_found
 from signaling.eventlog import Entry, EventLog, Follower
+from signaling.outbox import Frame
 from signaling.participant import Participant
 from signaling.room import Room
 from signaling.tokens import Claims
@@ -44,6 +46,8 @@ class Hosted:
         self.follower = follower
         self.conference: Conference | None = None
         self.peers: dict[str, Peer] = {}
+        self.watched: dict[str, str] = {}
+        """Participant id to the identity that its slots are for."""
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -68,6 +72,7 @@ class Hosting:
         self._verify = verify
         self._ice_servers = ice_servers
         self._on_channel = on_channel
+        self._draining = False
         self._hosted: dict[str, Hosted] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._writes: set[asyncio.Task[Entry | None]] = set()
@@ -108,6 +113,7 @@ class Hosting:
             topic = f"room:{name}"
             cursor = await self._events.cursor(topic)
             room = Room(name, cursor, self._capacity)
+            room.draining = self._draining
             follower = await self._events.follow({topic: cursor}, room.entry)
             self._hosted[name] = Hosted(room, follower)
         finally:
@@ -135,6 +141,21 @@ class Hosting:
 
     def _tick(self, room: Room) -> None:
         self.act(room, room.tick(self._clock()))
+
+    def drain(self, notice: Frame) -> None:
+        """Let no newcomers in, and tell everybody."""
+        self._draining = True
+        for hosted in self._hosted.values():
+            hosted.room.draining = True
+            hosted.room.broadcast(notice)
+
+    async def close(self) -> None:
+        """End every room and wait until its last events are stored."""
+        self._draining = True
+        for room in self.rooms:
+            self.act(room, room.close(CloseCode.DRAINING, "the server is going down"))
+        while self._writes:
+            await asyncio.wait(self._writes)
 
     # -- effects
 
@@ -234,6 +255,9 @@ class Hosting:
             if (person := room.find(event.peer_id)) is not None:
                 self._on_channel(room, person, event.channel)
             return
+        hosted = self._hosted[room.name]
+        if isinstance(event, TrackPublished) and hosted.watched:
+            self._pin(hosted)
         self.act(room, media.told(room, event))
 
     def _steer(self, effect: Effect) -> None:
@@ -241,6 +265,7 @@ class Hosting:
         match effect:
             case effects.RemovePeer(room, peer):
                 hosted = self._hosted[room]
+                hosted.watched.pop(peer, None)
                 if hosted.peers.pop(peer, None) is not None:
                     self._conference(hosted).remove_peer(peer)
             case effects.SetPermissions(room, peer, may_publish, may_subscribe):
@@ -250,7 +275,12 @@ class Hosting:
                         peer, may_publish=may_publish, may_subscribe=may_subscribe
                     )
             case effects.Mute(room, track, muted, owner):
-                self._mute(self._conference(self._hosted[room]), track, muted, owner)
+                _mute(self._hosted[room].conference, track, muted, owner)
+            case effects.Watch(room, peer, identity):
+                self.peer(room, peer)
+                hosted = self._hosted[room]
+                hosted.watched[peer] = identity
+                self._pin(hosted)
             case effects.Subscribe() | effects.Unsubscribe() | effects.SetPolicy():
                 self.peer(effect.room, effect.peer)
                 with refusals():
@@ -258,13 +288,21 @@ class Hosting:
             case _:
                 raise AssertionError(f"{effect} is not for the conference")
 
-    def _mute(self, conference: Conference, track_id: str, muted: bool, owner: str | None) -> None:
-        track = next((track for track in conference.tracks() if track.id == track_id), None)
-        if track is None:
-            raise not_found("track is not published in this room")
-        if owner is not None and track.peer_id != owner:
-            raise forbidden("track belongs to another participant")
-        conference.mute(track_id, muted, by_server=owner is None)
+    def _pin(self, hosted: Hosted) -> None:
+        """Identities come and go: say anew which participants they are."""
+        for peer, identity in hosted.watched.items():
+            ids = frozenset(p.id for p in hosted.room.people.values() if p.identity == identity)
+            self._conference(hosted).pin(peer, ids)
+
+
+def _mute(conference: Conference | None, track_id: str, muted: bool, owner: str | None) -> None:
+    tracks = [] if conference is None else conference.tracks()
+    track = next((track for track in tracks if track.id == track_id), None)
+    if conference is None or track is None:
+        raise not_found("track is not published in this room")
+    if owner is not None and track.peer_id != owner:
+        raise forbidden("track belongs to another participant")
+    conference.mute(track_id, muted, by_server=owner is None)
 
 
 def _arrange(

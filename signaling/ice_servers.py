@@ -10,6 +10,7 @@ import base64
 import hmac
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 # A call that lasts longer asks `GET /v1/ice-servers` again; an allocation that runs is not cut off.
 LIFETIME_SECONDS = 6 * 3600
@@ -21,6 +22,6 @@ def ice_servers(urls: Sequence[str], secret: str, identity: str, now: float) -> 
         return []
     if not secret:
         return [{"urls": list(urls)}]
-    username = f"{int(now) + LIFETIME_SECONDS}:{identity}"
+    username = f"{int(now) + LIFETIME_SECONDS}:{quote(identity, safe='')}"
     digest = hmac.digest(secret.encode(), username.encode(), "sha1")
     return [{"urls": list(urls), "username": username, "credential": base64.b64encode(digest).decode()}]

@@ -24,11 +24,11 @@ def new_secret() -> str:
     return secrets.token_urlsafe(SECRET_BYTES)
 
 
-def validate_name(field: str, value: object) -> str:
+def validate_name(field: str, value: object, *, slash: bool = True) -> str:
     """Check a room, identity, topic or document name; answers it unchanged.
 
-    1 to 256 bytes of UTF-8 without control characters (Unicode category Cc). Raises HubbubError bad_request
-    that names `field`.
+    1 to 256 bytes of UTF-8 without control characters (Unicode category Cc); only topics and documents may
+    have a `slash`. Raises HubbubError bad_request that names `field`.
     """
     if not isinstance(value, str):
         raise bad_request(f"{field} must be a string")
@@ -40,4 +40,6 @@ def validate_name(field: str, value: object) -> str:
         raise bad_request(f"{field} must have 1 to {MAX_NAME_BYTES} bytes of UTF-8, it has {size}")
     if any(unicodedata.category(character) == "Cc" for character in value):
         raise bad_request(f"{field} must not contain control characters")
+    if not slash and "/" in value:
+        raise bad_request(f"{field} must not contain a slash")
     return value

@@ -82,7 +82,7 @@ def told(room: Room, event: MediaEvent) -> list[Effect]:
             told = {"type": "track.updated", "participant": peer, "track": view}
             room.announce(told, about=peer, change=_replace(view))
         case SlotChanged():
-            room.announce(_slot(event), about=event.participant, to=[event.peer_id])
+            _tell_slot(room, event)
         case Speakers(levels):
             heard = [
                 {"participant": level.peer_id, "level": round(level.level, 3), "speaking": level.speaking}
@@ -102,8 +102,8 @@ def _logged(room: Room, kind: str, peer: str, track: Track) -> Append:
     return Append(room.name, kind, {"participant": peer, "track": view_of(track)}, certain=True)
 
 
-def _slot(event: SlotChanged) -> dict[str, Any]:
-    return {
+def _tell_slot(room: Room, event: SlotChanged) -> None:
+    told = {
         "type": "slot",
         "mid": event.mid,
         "participant": event.participant,
@@ -111,6 +111,9 @@ def _slot(event: SlotChanged) -> dict[str, Any]:
         "layer": event.layer,
         "paused": event.paused,
     }
+    if (viewer := room.people.get(event.peer_id)) is not None:
+        viewer.slots[event.mid] = told
+    room.announce(told, about=event.participant, to=[event.peer_id])
 
 
 def _replace(track: TrackView) -> Callable[[Participant], None]:

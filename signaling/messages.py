@@ -43,7 +43,7 @@ class Join(Request, frozen=True, kw_only=True, tag="join"):
     resume: str | None = None
 
     def __post_init__(self) -> None:
-        _limit_json("presence", self.presence, MAX_PRESENCE_BYTES)
+        limit_json("presence", self.presence, MAX_PRESENCE_BYTES)
 
 
 class Leave(Request, frozen=True, kw_only=True, tag="leave"):
@@ -63,7 +63,7 @@ class PresenceSet(Request, frozen=True, kw_only=True, tag="presence.set"):
     ttl_ms: int | None = None
 
     def __post_init__(self) -> None:
-        _limit_json("state", self.state, MAX_PRESENCE_BYTES)
+        limit_json("state", self.state, MAX_PRESENCE_BYTES)
         _in_range("ttl_ms", self.ttl_ms, 1, MAX_TTL_MS)
 
 
@@ -74,8 +74,8 @@ class ChatSend(Request, frozen=True, kw_only=True, tag="chat.send"):
     key: str | None = None
 
     def __post_init__(self) -> None:
-        _limit_text("text", self.text, MAX_CHAT_TEXT_BYTES)
-        _limit_text("key", self.key, MAX_LABEL_BYTES)
+        limit_text("text", self.text, MAX_CHAT_TEXT_BYTES)
+        limit_text("key", self.key, MAX_LABEL_BYTES)
 
 
 class ChatHistory(Request, frozen=True, kw_only=True, tag="chat.history"):
@@ -93,7 +93,7 @@ class EventSend(Request, frozen=True, kw_only=True, tag="event.send"):
     keep: bool = False
 
     def __post_init__(self) -> None:
-        _limit_text("name", self.name, MAX_LABEL_BYTES)
+        limit_text("name", self.name, MAX_LABEL_BYTES)
 
 
 class Signal(Request, frozen=True, kw_only=True, tag="signal"):
@@ -111,8 +111,8 @@ class TrackOptions(msgspec.Struct, frozen=True):
     muted: bool = False
 
     def __post_init__(self) -> None:
-        _limit_text("source", self.source, MAX_LABEL_BYTES)
-        _limit_text("name", self.name, MAX_LABEL_BYTES)
+        limit_text("source", self.source, MAX_LABEL_BYTES)
+        limit_text("name", self.name, MAX_LABEL_BYTES)
 
 
 class MediaOffer(Request, frozen=True, kw_only=True, tag="media.offer"):
@@ -197,7 +197,7 @@ def _request(text: str) -> AnyRequest | Refusal:
     try:
         return _requests.decode(text)
     except (msgspec.DecodeError, RecursionError) as problem:
-        return Refusal(_envelope(text), bad_request(_explained(problem)))
+        return Refusal(_envelope(text), bad_request(explained(problem)))
 
 
 def _envelope(text: str) -> int:
@@ -215,19 +215,19 @@ def _envelope(text: str) -> int:
     return int(message["id"])
 
 
-def _explained(problem: Exception) -> str:
+def explained(problem: Exception) -> str:
     """msgspec names the field as a JSON path: `Expected str, got int - at $.room`."""
     if isinstance(problem, RecursionError):
         return "the message is nested too deeply"
     return str(problem).replace("`", "").replace(" - at `$.", " - at `")
 
 
-def _limit_text(field: str, value: str | None, limit: int) -> None:
+def limit_text(field: str, value: str | None, limit: int) -> None:
     if value is not None and (size := len(value.encode())) > limit:
         raise ValueError(f"{field} may have {limit} bytes of UTF-8, it has {size}")
 
 
-def _limit_json(field: str, value: object, limit: int) -> None:
+def limit_json(field: str, value: object, limit: int) -> None:
     if value is not None and (size := len(msgspec.json.encode(value))) > limit:
         raise ValueError(f"{field} may have {limit} bytes of JSON, it has {size}")
 

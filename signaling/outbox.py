@@ -6,6 +6,7 @@ one Frame to all.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -53,7 +54,7 @@ class Outbox:
     def __init__(self, door: Door, limit: int = MAX_OUTBOX_BYTES) -> None:
         self._door = door
         self._limit = limit
-        self._frames: list[Frame] = []
+        self._frames: deque[Frame] = deque()
         self._held: list[Frame] | None = None
         self.size = 0
         """Bytes of payload that are waiting."""
@@ -68,9 +69,12 @@ class Outbox:
             if self._full_for(frame):
                 self._give_up()
                 return
-        (self._frames if self._held is None else self._held).append(frame)
         self.size += len(frame.payload)
-        if self._held is None and len(self._frames) == 1:
+        if self._held is not None:
+            self._held.append(frame)
+            return
+        self._frames.append(frame)
+        if len(self._frames) == 1:
             self._door.wake()
 
     def hold(self) -> None:
@@ -81,7 +85,7 @@ class Outbox:
         """Queue `first`, then what was held."""
         held, self._held = self._held or [], None
         if self.closing is None:
-            self._frames += [first, *held]
+            self._frames.extend((first, *held))
             self.size += len(first.payload)
             self._door.wake()
 
@@ -89,7 +93,7 @@ class Outbox:
         """Give up holding: what was held is queued, if anything was."""
         held, self._held = self._held or [], None
         if held and self.closing is None:
-            self._frames += held
+            self._frames.extend(held)
             self._door.wake()
 
     def close(self, code: CloseCode, reason: str) -> None:
@@ -100,16 +104,23 @@ class Outbox:
 
     def take(self) -> list[Frame]:
         """Everything that waits, in order; the door's to write."""
-        taken, self._frames = self._frames, []
+        taken, self._frames = list(self._frames), deque()
         self.size = sum(len(frame.payload) for frame in self._held or ())
         return taken
+
+    def peek(self) -> Frame | None:
+        """The next frame, for doors that may be refused it; `drop_first` when it was written."""
+        return self._frames[0] if self._frames else None
+
+    def drop_first(self) -> None:
+        self.size -= len(self._frames.popleft().payload)
 
     def _full_for(self, frame: Frame) -> bool:
         """A frame that is larger than the limit by itself may still go to a reader that waits for it."""
         return self.size > 0 and self.size + len(frame.payload) > self._limit
 
     def _give_up(self) -> None:
-        self._frames = []
+        self._frames = deque()
         self._held = None
         self.size = 0
         self.close(CloseCode.TOO_SLOW, f"more than {self._limit} bytes were waiting to be read")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -62,12 +62,16 @@ class Participant:
         self._secret = secret
         self.anchored = anchored
         """Lives as long as its media connection (WHIP, WHEP), whatever becomes of its doors."""
+        self.slots: dict[str, dict[str, Any]] = {}
+        """By mid, the last `slot` event it was told: told again when it resumes."""
         self.socket: Outbox | None = None
         self.channel: Outbox | None = None
         self.present = False
         """From when `participant.joined` was told until `participant.left` is."""
         self.arrival: Arrival | None = None
         self.leaving = False
+        self.on_leaving: Callable[[], None] | None = None
+        """Called once, when it begins to leave."""
         self.lapses_at: float | None = None
         """Unix seconds when it leaves unless it resumes; None while it is reachable."""
 

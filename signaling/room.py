@@ -15,7 +15,7 @@ import msgspec
 
 from signaling import effects
 from signaling.effects import Append, Effect
-from signaling.errors import CloseCode, HubbubError, conflict
+from signaling.errors import CloseCode, HubbubError, conflict, unavailable
 from signaling.ids import new_id, new_secret
 from signaling.ordering import Ordering
 from signaling.outbox import Frame, Outbox, frame
@@ -41,6 +41,7 @@ class Room:
         self._lapsing: dict[str, Participant] = {}
         """Those whose doors are gone and who may still resume."""
         self.closed = False
+        self.draining = False
         self.ordering = Ordering()
 
     @property
@@ -63,9 +64,14 @@ class Room:
     def admit(
         self, claims: Claims, presence: dict[str, Any] | None = None, *, anchored: bool = False
     ) -> tuple[Participant, Append]:
-        """A newcomer, and the event that makes it present once it is told. Raises room_full, conflict."""
+        """A newcomer, and the event that makes it present once it is told.
+
+        Raises HubbubError room_full, conflict, unavailable.
+        """
         if self.closed:
             raise conflict("the room is being closed")
+        if self.draining:
+            raise unavailable("the server is draining: nobody new is let in", retry_after_ms=1000)
         if len(self.people) >= self.capacity:
             raise HubbubError("room_full", f"room has its limit of {self.capacity} participants")
         view = View(new_id("p"), claims.sub, claims.name, claims.meta, presence)
@@ -111,6 +117,8 @@ class Room:
             return []
         person.leaving = True
         self._lapsing.pop(person.id, None)
+        if person.on_leaving is not None:
+            person.on_leaving()
         if code is not None:
             person.close_doors(code, message or reason)
         left = Append(self.name, "participant.left", {"id": person.id, "reason": reason}, certain=True)

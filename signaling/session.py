@@ -106,6 +106,9 @@ class Session:
     def attach(self, room: Room, participant: Participant) -> None:
         self._room, self._participant = room, participant
 
+    def detach(self) -> None:
+        self._room = self._participant = None
+
     def lost(self, now: float) -> None:
         """The connection is gone without `leave`."""
         if self._room is not None and self._participant is not None:
@@ -122,6 +125,8 @@ class Session:
         message = frame({"re": request.id, **reply})
         if isinstance(request, Join):
             self.outbox.release(message)
+            for slot in self.participant.slots.values():
+                self.outbox.push(frame(slot))
         else:
             self.outbox.push(message)
         if isinstance(request, Leave):
@@ -140,7 +145,7 @@ class Session:
 
 
 def join(session: Session, request: Join) -> Steps[Reply]:
-    name = validate_name("room", request.room)
+    name = validate_name("room", request.room, slash=False)
     if session.joined:
         return (yield from _look_around(session, name, request.since))
     if not session.claims.may_join(name):
@@ -148,10 +153,11 @@ def join(session: Session, request: Join) -> Steps[Reply]:
     room = yield from effects.enter(name)
     session.outbox.hold()
     participant = request.resume and room.resume(request.resume, session.claims, session.outbox)
-    if not participant:
+    if participant:
+        session.attach(room, participant)
+        yield from _adopt(session, session.claims)
+    else:
         participant = yield from _newcomer(session, room, request)
-    session.attach(room, participant)
-    yield from _adopt(session, session.claims)
     return (yield from _welcome(session, room, participant, request.since))
 
 
@@ -168,10 +174,13 @@ def _look_around(session: Session, name: str, since: str | None) -> Steps[Reply]
 def _newcomer(session: Session, room: Room, request: Join) -> Steps[Participant]:
     participant, joined = room.admit(session.claims, request.presence)
     participant.socket = session.outbox
+    # Attached before it is told of, so that a connection that ends meanwhile takes the newcomer with it.
+    session.attach(room, participant)
     try:
         yield from append(joined)
     except HubbubError:
         room.dismiss(participant)
+        session.detach()
         raise
     return participant
 

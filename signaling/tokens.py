@@ -165,7 +165,7 @@ def _decoded(payload: bytes, kid: str) -> Claims:
 
 def _checked(claims: Claims, now: float) -> Claims:
     try:
-        validate_name("token claim sub", claims.sub)
+        validate_name("token claim sub", claims.sub, slash=False)
     except HubbubError as error:
         raise unauthorized(error.message) from error
     if claims.exp <= now:

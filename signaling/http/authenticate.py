@@ -74,3 +74,10 @@ def _is_own(origin: str, host: str) -> bool:
     if default is None or not parts.hostname:
         return False
     return parts.hostname == ours.hostname and (port or default) == (our_port or default)
+
+
+def require_grant(claims: Claims, grant: str, room: str | None = None) -> None:
+    """Raises HubbubError forbidden. With `room` the grant has to hold in that room."""
+    allowed = claims.may(grant) if room is None else claims.may_in(grant, room)
+    if not allowed:
+        raise forbidden(f"this needs the grant {grant}" + ("" if room is None else " in this room"))

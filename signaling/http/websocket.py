@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import structlog
 from aiohttp import WSMsgType, web
 
 from signaling.errors import CloseCode, HubbubError, bad_request
@@ -19,11 +20,12 @@ from signaling.tokens import Claims
 if TYPE_CHECKING:
     from signaling.server import Server
 
+log = structlog.get_logger("hubbub.websocket")
 # What aiohttp reads into memory before it breaks off. Somewhat above the protocol's limit, so that the usual
 # offender is answered by a proper closing handshake.
 MAX_READ_BYTES = 4 * MAX_LARGE_MESSAGE_BYTES
-# Seconds that a stream that cannot be read any more is kept, so that its peer finds the close frame before the
-# reset that unread bytes cause.
+# Seconds that a stream that cannot be read any more is kept, so that its peer finds the close frame before
+# the reset that unread bytes cause.
 UNREADABLE_SECONDS = 1.0
 
 
@@ -93,7 +95,12 @@ class Conversation:
         if self._door.outbox.closing is not None:
             return
         steps = self._session.receive(text, self._server.clock())
-        await self._server.hosting.run(steps, self._connection)
+        try:
+            await self._server.hosting.run(steps, self._connection)
+        except Exception:
+            # The border of the process: a bug of ours costs this connection, with a code that says so.
+            log.exception("request_failed", door="websocket")
+            self._door.outbox.close(CloseCode.INTERNAL, "the server failed to answer a request")
         if self._session.joined:
             self._server.hosting.settle(self._session.room)
 

@@ -1,0 +1,38 @@
+"""Structured logs on stderr: JSON for machines, colours for people.
+
+No tokens, no secrets, no addresses, no names: an event name and what is needed to act on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import Processor
+
+# aiohttp logs subprotocols (which may hold a token) and addresses; what matters of it we log ourselves.
+SILENCED = ("aiohttp", "asyncio", "aioice", "aiortc")
+
+
+def configure(level: str, style: str) -> None:
+    """`level` as in Python's logging; `style` is json, console or auto (console on a terminal)."""
+    if style == "auto":
+        style = "console" if sys.stderr.isatty() else "json"
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+    ]
+    if style == "console":
+        rendered: list[Processor] = [structlog.dev.ConsoleRenderer()]
+    else:
+        rendered = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+    structlog.configure(
+        processors=[*shared, *rendered],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    for name in SILENCED:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
