@@ -273,7 +273,8 @@ export function webSocketUrl(url: string): string {
 export function endpoint(url: string, path: string): string {
   if (!URL.canParse(url)) throw new HubbubError("misuse", `not a URL: ${url}`);
   const base = new URL(url);
-  base.pathname = `${base.pathname.replace(/\/+$/, "")}/${path}`;
+  // Servers hand out the address of the room WebSocket itself: both are understood.
+  base.pathname = `${base.pathname.replace(/(\/v1\/ws)?\/*$/, "")}/${path}`;
   base.protocol = base.protocol.replace(/^ws/, "http");
   base.search = "";
   return base.href;

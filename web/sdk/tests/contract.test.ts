@@ -13,10 +13,9 @@ describe("events", () => {
   test.each(fixtures<Named>("events"))("$name is decoded whole", ({ message }) => {
     const frame = decodeFrame(JSON.stringify(message));
     expect(frame.is).toBe("event");
-    const { participant, track, ...plain } = message;
-    expect(frame).toMatchObject({ event: frame.is === "event" && frame.event.type === "track.unpublished" ? plain : message });
-    void participant;
-    void track;
+    // Of a track that is gone the id is all that is of use.
+    const expected = message.type === "track.unpublished" ? { ...message, track: "t-1" } : message;
+    expect(frame).toMatchObject({ event: expected });
   });
 
   test("every event type of the protocol has a fixture", () => {

@@ -45,6 +45,7 @@ export class MediaConnection extends Emitter<MediaEvents> implements Publisher {
   readonly #serial = new Serial();
   readonly #backoff = new Backoff(500, 10_000);
   readonly #locals = new Set<LocalTrack>();
+  #published: readonly LocalTrack[] = [];
   readonly #slots: Receiving[] = [];
   /** Who waits for the server's word on a track. */
   readonly #waiters = new Map<LocalTrack, { resolve: () => void; reject: (reason: HubbubError) => void }>();
@@ -70,8 +71,12 @@ export class MediaConnection extends Emitter<MediaEvents> implements Publisher {
     return this.#state;
   }
 
+  /** The same array until a track comes, goes, or is changed. */
   get locals(): readonly LocalTrack[] {
-    return [...this.#locals];
+    if (this.#published.length !== this.#locals.size || this.#published.some((track) => !this.#locals.has(track))) {
+      this.#published = [...this.#locals];
+    }
+    return this.#published;
   }
 
   /** The handler of the present connection; null before the first, and between two. */
@@ -118,6 +123,7 @@ export class MediaConnection extends Emitter<MediaEvents> implements Publisher {
 
   async mute(track: LocalTrack, muted: boolean): Promise<void> {
     track.muted = muted;
+    this.#published = [];
     if (track.media) track.media.enabled = !muted;
     await this.#serial.run(() => this.#tellMutes());
   }
@@ -128,6 +134,7 @@ export class MediaConnection extends Emitter<MediaEvents> implements Publisher {
       if (media) media.enabled = !track.muted;
       await track.sending?.replace(media);
       track.media = media;
+      this.#published = [];
     });
     // A connection that was built while there was nothing to send has no section for it.
     if (!media || track.sending || !this.#handler) return;
