@@ -13,7 +13,7 @@ from pathlib import Path
 import jwt
 
 KEY_ID = "test-key"
-SECRET = "a secret of the tests, long enough for HS256"
+SECRET = "a secret of the tests that is long enough for HS256"
 ALL_GRANTS = ["publish", "subscribe", "chat", "docs:read", "docs:write", "record"]
 
 
