@@ -33,3 +33,13 @@ export function watchNetwork(tell: (change: NetworkChange) => void): () => void 
     connection?.removeEventListener("change", change);
   };
 }
+
+/** Calls `leave` when the page goes away for good. Returns the function that stops watching. */
+export function onPageHide(leave: () => void): () => void {
+  if (typeof window === "undefined") return () => undefined;
+  const hidden = ({ persisted }: PageTransitionEvent): void => {
+    if (!persisted) leave();
+  };
+  window.addEventListener("pagehide", hidden);
+  return () => window.removeEventListener("pagehide", hidden);
+}

@@ -9,6 +9,8 @@ export interface PeerCallEvents {
   track: [track: MediaStreamTrack, streams: readonly MediaStream[]];
   state: [state: RTCPeerConnectionState];
   channel: [channel: RTCDataChannel];
+  /** What goes out through `signal`, for those who want to watch. */
+  sent: [data: unknown];
   /** The other side hung up, or either side closed. Once. */
   closed: [];
   error: [problem: HubbubError];
@@ -145,6 +147,7 @@ export class PeerCall extends Emitter<PeerCallEvents> {
   #send(outgoing: Outgoing): void {
     if (this.#closed) return;
     const data = { hubbub: "call", seq: ++this.#sent, ...outgoing };
+    this.emit("sent", data);
     this.#outgoing.run(() => this.#deliver(data)).catch((problem: unknown) => this.#fail(problem));
   }
 

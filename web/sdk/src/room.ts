@@ -5,6 +5,7 @@ import { MediaConnection, type MediaState } from "./media/connection.js";
 import type { CreateHandler } from "./media/handler.js";
 import type { LocalTrack, PublishOptions } from "./media/local_track.js";
 import { Subscriptions } from "./media/subscriptions.js";
+import { onPageHide } from "./network.js";
 import { PeerCall } from "./peercall.js";
 import { Roster, type Change, type ParticipantView, type TrackView } from "./roster.js";
 import { Signaling } from "./signaling.js";
@@ -95,6 +96,7 @@ export class Room extends Emitter<RoomEvents> {
   readonly #tokens: TokenSource;
   readonly #roster = new Roster();
   readonly #options: RoomOptions;
+  readonly #stopWatching: () => void;
   #reply: JoinReply | null = null;
 
   /**
@@ -128,6 +130,8 @@ export class Room extends Emitter<RoomEvents> {
     );
     this.subscriptions = new Subscriptions(this.#signaling, this.#roster);
     this.#wire();
+    // Others need not wait for a page that is gone until the time for its return is over.
+    this.#stopWatching = onPageHide(() => void this.leave());
   }
 
   get name(): string {
@@ -254,6 +258,7 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Others see one leave at once. */
   async leave(): Promise<void> {
+    this.#stopWatching();
     this.media.close();
     this.subscriptions.close();
     await this.#signaling.leave();
@@ -291,6 +296,7 @@ export class Room extends Emitter<RoomEvents> {
   #stateChanged(state: RoomState | null, reason: HubbubError | null): void {
     if (state === null) return;
     if (state === "closed") {
+      this.#stopWatching();
       this.media.close();
       this.subscriptions.close();
     }
