@@ -11,7 +11,7 @@ import structlog
 from rtc.conference import ChannelFull, DataChannel, TransportError
 from signaling.errors import CloseCode
 from signaling.outbox import Outbox
-from signaling.session import Session
+from signaling.session import Observe, Session
 
 if TYPE_CHECKING:
     from signaling.hosting import Hosting
@@ -34,6 +34,7 @@ class ChannelDoor:
         participant: Participant,
         hosting: Hosting,
         clock: Callable[[], float],
+        observe: Observe,
     ) -> None:
         self._channel = channel
         self._room = room
@@ -43,7 +44,7 @@ class ChannelDoor:
         self._turn: asyncio.Handle | None = None
         self._requests: asyncio.Queue[str] = asyncio.Queue(MAX_WAITING)
         self.outbox = Outbox(self)
-        self._session = Session.within(room, participant, self.outbox, clock())
+        self._session = Session.within(room, participant, self.outbox, clock(), observe)
         channel.on_message = self._heard
         channel.on_close = self._closed
         channel.on_drained = self.wake

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
+import os
 import secrets
 import signal
 import time
@@ -14,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import SecretStr, ValidationError
 
-from signaling.config import Settings
+from signaling.config import CONFIG_VARIABLE, Settings
 from signaling.logs import configure
 from signaling.server import Server
 from signaling.tokens import GRANTS, MAX_LIFETIME, unknown_grants
@@ -35,7 +36,16 @@ def main() -> None:
 
 def _flags() -> list[inspect.Parameter]:
     """One flag per field of Settings. None means: not given, so that the environment and the file count."""
-    parameters = []
+    parameters = [
+        inspect.Parameter(
+            "config",
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None,
+            annotation=Annotated[
+                str | None, typer.Option(help="TOML file with settings", show_default=False)
+            ],
+        )
+    ]
     for name, field in Settings.model_fields.items():
         kind = bool if field.annotation is bool else str
         flag = "--" + name.replace("_", "-")
@@ -60,6 +70,8 @@ def _with_flags(command: Callable[..., None]) -> Callable[..., None]:
 @_with_flags
 def serve(**flags: Any) -> None:
     """Run the server until SIGTERM."""
+    if config := flags.pop("config"):
+        os.environ[CONFIG_VARIABLE] = config
     settings = _settings(**{name: value for name, value in flags.items() if value is not None})
     if settings.dev and not settings.keyring:
         made = SecretStr(f"dev:{secrets.token_hex(32)}")

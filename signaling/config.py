@@ -52,6 +52,7 @@ class Settings(BaseSettings):
 
     host: str = Field("", description="Address to listen on; 127.0.0.1 with --dev, else 0.0.0.0")
     port: int = Field(8080, ge=0, le=65535, description="TCP port for HTTP and WebSocket; 0 takes a free one")
+    media: bool = Field(True, description="Forward media; without it a node is for events and documents only")
     media_port: int = Field(
         7882, ge=0, le=65535, description="First UDP and TCP port for media, one per worker"
     )

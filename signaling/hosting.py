@@ -27,7 +27,7 @@ from rtc.conference import (
 from signaling import effects, media
 from signaling.connections import Connection
 from signaling.effects import Append, Effect, Steps
-from signaling.errors import CloseCode, HubbubError, bad_request, conflict, forbidden, not_found
+from signaling.errors import CloseCode, HubbubError, bad_request, conflict, forbidden, not_found, unavailable
 from signaling.eventlog import Entry, EventLog, Follower
 from signaling.outbox import Frame
 from signaling.participant import Participant
@@ -58,7 +58,7 @@ class Hosting:
         self,
         *,
         events: EventLog,
-        engine: MediaEngine,
+        engine: MediaEngine | None,
         capacity: int,
         clock: Callable[[], float],
         verify: Callable[[str], Claims],
@@ -246,6 +246,8 @@ class Hosting:
         return hosted.peers[participant]
 
     def _conference(self, hosted: Hosted) -> Conference:
+        if self._engine is None:
+            raise unavailable("this server forwards no media")
         if hosted.conference is None:
             hosted.conference = self._engine.conference(partial(self._told, hosted.room))
         return hosted.conference

@@ -6,7 +6,7 @@ Pure: a conference is reached through effects only.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rtc.conference import (
     MediaEvent,

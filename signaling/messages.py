@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
-from signaling.errors import HubbubError, bad_request
+from signaling.errors import HubbubError, bad_request, too_large
 
 KIB = 1024
 MAX_MESSAGE_BYTES = 64 * KIB
@@ -197,7 +197,7 @@ def _request(text: str) -> AnyRequest | Refusal:
     try:
         return _requests.decode(text)
     except (msgspec.DecodeError, RecursionError) as problem:
-        return Refusal(_envelope(text), bad_request(explained(problem)))
+        return Refusal(_envelope(text), refused(problem))
 
 
 def _envelope(text: str) -> int:
@@ -215,21 +215,26 @@ def _envelope(text: str) -> int:
     return int(message["id"])
 
 
-def explained(problem: Exception) -> str:
-    """msgspec names the field as a JSON path: `Expected str, got int - at $.room`."""
+def refused(problem: Exception) -> HubbubError:
+    """What msgspec found wrong. It names the field as a JSON path: `Expected str, got int - at $.room`."""
     if isinstance(problem, RecursionError):
-        return "the message is nested too deeply"
-    return str(problem).replace("`", "").replace(" - at `$.", " - at `")
+        return bad_request("the message is nested too deeply")
+    told = str(problem).replace("`", "")
+    return too_large(told) if isinstance(problem.__cause__, TooLong) else bad_request(told)
+
+
+class TooLong(ValueError):
+    """A field that is longer than it may be: told as `too_large`, not as `bad_request`."""
 
 
 def limit_text(field: str, value: str | None, limit: int) -> None:
     if value is not None and (size := len(value.encode())) > limit:
-        raise ValueError(f"{field} may have {limit} bytes of UTF-8, it has {size}")
+        raise TooLong(f"{field} may have {limit} bytes of UTF-8, it has {size}")
 
 
 def limit_json(field: str, value: object, limit: int) -> None:
     if value is not None and (size := len(msgspec.json.encode(value))) > limit:
-        raise ValueError(f"{field} may have {limit} bytes of JSON, it has {size}")
+        raise TooLong(f"{field} may have {limit} bytes of JSON, it has {size}")
 
 
 def _in_range(field: str, value: int | None, low: int, high: int) -> None:

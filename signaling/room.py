@@ -135,9 +135,11 @@ class Room:
         def rename(person: Participant) -> None:
             person.view.name, person.view.meta = name, meta
 
-        brief = {"id": person.id, "identity": person.identity, "name": name, "meta": meta}
-        updated = {**brief, "grants": sorted(grants)}
-        self.announce({"type": "participant.updated", "participant": updated}, person.id, change=rename)
+        def updated(person: Participant) -> dict[str, Any]:
+            whole = {**person.view.whole(), "grants": sorted(person.grants)}
+            return {"type": "participant.updated", "participant": whole}
+
+        self.announce(updated, person.id, change=rename)
         permissions = (person.may("publish"), person.may("subscribe"))
         return [effects.SetPermissions(self.name, person.id, *permissions)]
 
@@ -179,7 +181,7 @@ class Room:
 
     def announce(
         self,
-        event: dict[str, Any],
+        event: dict[str, Any] | Callable[[Participant], dict[str, Any]],
         about: str | None = None,
         *,
         to: Iterable[str] | None = None,
@@ -189,16 +191,22 @@ class Room:
         """Tell an event that is not logged, in its order.
 
         It is dropped when the participant that it is `about` is gone by then. `change` alters that
-        participant's view in the same moment. `to` are participant ids; None means everybody.
+        participant's view in the same moment; an `event` that is a function is asked after that.
+        `to` are participant ids; None means everybody.
         """
 
         def tell() -> None:
-            person = self.find(about) if about is not None else None
-            if about is not None and (person is None or person.leaving):
-                return
-            if person is not None and change is not None:
-                change(person)
-            self.broadcast(frame(event), None if to is None else tuple(to))
+            told = event
+            if about is not None:
+                person = self.find(about)
+                if person is None or person.leaving:
+                    return
+                if change is not None:
+                    change(person)
+                if callable(told):
+                    told = told(person)
+            assert not callable(told), "only an event about somebody is a function of it"
+            self.broadcast(frame(told), None if to is None else tuple(to))
 
         self.ordering.after(tell, fleeting=fleeting)
 

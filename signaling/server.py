@@ -20,6 +20,7 @@ from signaling.hosting import Hosting
 from signaling.http.app import build_app
 from signaling.http.listener import Listener
 from signaling.ice_servers import ice_servers
+from signaling.metrics import Level, Metrics
 from signaling.outbox import frame
 from signaling.participant import Participant
 from signaling.revocations import Kind, Revocations
@@ -45,7 +46,7 @@ class Server:
         self.database = Database(settings.data_dir / "hubbub.sqlite3")
         self._revoked = RevocationStore(self.database)
         self.log = EventLog(self.database, clock=clock)
-        self.media = MediaEngine(_media_settings(settings))
+        self.media = MediaEngine(_media_settings(settings)) if settings.media else None
         self.hosting = Hosting(
             events=self.log,
             engine=self.media,
@@ -55,6 +56,7 @@ class Server:
             ice_servers=self.ice_servers,
             on_channel=self._channel_opened,
         )
+        self.metrics = Metrics(self._levels(), lambda: {} if self.media is None else self.media.counters())
         self.draining = False
         self.serving = False
         self.app = build_app(self)
@@ -77,6 +79,16 @@ class Server:
             raise unauthorized("token was revoked")
         return claims
 
+    def _levels(self) -> dict[str, tuple[str, Level]]:
+        def participants() -> int:
+            return sum(len(room.people) for room in self.hosting.rooms)
+
+        return {
+            "hubbub_connections": ("Open connections of every kind", lambda: len(self.connections)),
+            "hubbub_rooms": ("Rooms that somebody is in", lambda: len(self.hosting)),
+            "hubbub_participants": ("Participants over all rooms", participants),
+        }
+
     def ice_servers(self, identity: str) -> list[dict[str, Any]]:
         """ICE servers with fresh credentials."""
         secret = self.settings.turn_secret.get_secret_value()
@@ -85,7 +97,7 @@ class Server:
     def _channel_opened(self, room: Room, participant: Participant, channel: DataChannel) -> None:
         """Data channels are doors by their label (protocol section 3); others are closed."""
         if channel.label == "events":
-            ChannelDoor(channel, room, participant, self.hosting, self.clock)
+            ChannelDoor(channel, room, participant, self.hosting, self.clock, self.metrics.observe)
         else:
             channel.close()
 
@@ -102,7 +114,8 @@ class Server:
         for entry in await self._revoked.load(self.clock()):
             self.revocations.add(entry)
         await self.log.start()
-        await self.media.start()
+        if self.media is not None:
+            await self.media.start()
         await self._listener.start()
         self._ticking = asyncio.create_task(self._tick())
         self.serving = True
@@ -129,7 +142,8 @@ class Server:
         await self.hosting.close()
         self.connections.close_all(CloseCode.DRAINING, "the server is going down")
         await self._listener.close()
-        await self.media.close()
+        if self.media is not None:
+            await self.media.close()
         await self.log.close()
         await self.database.close()
         self.serving = False

@@ -37,12 +37,15 @@ from signaling.room import Room, event_of
 from signaling.tokens import Claims
 
 Handler = Callable[["Session", Any], Steps[Reply]]
+Observe = Callable[[str, str | None], None]
 
 
 class Session:
     """`outbox` is where everything for this connection goes, replies and events."""
 
-    def __init__(self, claims: Claims, outbox: Outbox, now: float) -> None:
+    def __init__(self, claims: Claims, outbox: Outbox, now: float, observe: Observe) -> None:
+        """`observe` is told the type of every request, and the error code that it was refused with."""
+        self._observe = observe
         self.claims = claims
         self.outbox = outbox
         self.now = now
@@ -53,9 +56,11 @@ class Session:
         self._patience = Bucket(REQUESTS_PER_SECOND, PATIENCE, now)
 
     @classmethod
-    def within(cls, room: Room, participant: Participant, outbox: Outbox, now: float) -> Session:
+    def within(
+        cls, room: Room, participant: Participant, outbox: Outbox, now: float, observe: Observe
+    ) -> Session:
         """A second door of somebody who is in the room: the data channel `events`."""
-        session = cls(participant.claims, outbox, now)
+        session = cls(participant.claims, outbox, now, observe)
         session._room, session._participant = room, participant
         participant.channel = outbox
         return session
@@ -95,11 +100,13 @@ class Session:
                 raise request.error
             reply = yield from handlers[type(request)](self, request)
         except HubbubError as error:
+            self._observe(_name(request), error.code)
             self.outbox.unhold()
             self.outbox.push(frame({"re": request.id, "error": error.to_wire()}))
             if isinstance(request, Join) and error.code == "forbidden":
                 self.outbox.close(CloseCode.FORBIDDEN, error.message)
             return None
+        self._observe(_name(request), None)
         self._reply(request, reply)
         return None
 
@@ -142,6 +149,11 @@ class Session:
             f"at most {REQUESTS_PER_SECOND:.0f} requests/s with bursts of {REQUEST_BURST:.0f}",
             retry_after_ms=max(1, int(wait * 1000)),
         )
+
+
+def _name(request: Request | Refusal) -> str:
+    """The type, of a closed set: what a client invents must not become a metric's label."""
+    return "unknown" if isinstance(request, Refusal) else str(request.__struct_config__.tag)
 
 
 def join(session: Session, request: Join) -> Steps[Reply]:

@@ -38,7 +38,7 @@ def token_of(request: web.Request, server: Server) -> str | None:
         if protocol.startswith(BEARER_PREFIX):
             return protocol.removeprefix(BEARER_PREFIX)
     # A page of another origin can make a browser send this cookie, so the request must name a known one.
-    if hdrs.ORIGIN in request.headers and origin_allowed(request, server):
+    if hdrs.ORIGIN in request.headers and origin_trusted(request, server):
         return request.cookies.get(COOKIE)
     return None
 
@@ -56,9 +56,14 @@ def require_known_origin(request: web.Request, server: Server) -> None:
 
 def origin_allowed(request: web.Request, server: Server) -> bool:
     """Whether the Origin header names the server itself or is on the allow-list."""
+    return "*" in server.settings.allowed_origins or origin_trusted(request, server)
+
+
+def origin_trusted(request: web.Request, server: Server) -> bool:
+    """The same without `*`, which lets pages in that bring a token, but trusts none of them with a cookie."""
     origin = request.headers.get(hdrs.ORIGIN, "").rstrip("/").lower()
-    allowed = server.settings.allowed_origins
-    return "*" in allowed or origin in allowed or _is_own(origin, request.headers.get(hdrs.HOST, ""))
+    listed = origin in server.settings.allowed_origins and origin != "*"
+    return listed or _is_own(origin, request.headers.get(hdrs.HOST, ""))
 
 
 def _is_own(origin: str, host: str) -> bool:

@@ -7,8 +7,7 @@ from typing import TypeVar
 import msgspec
 from aiohttp import web
 
-from signaling.errors import bad_request
-from signaling.messages import explained
+from signaling.messages import refused
 
 T = TypeVar("T")
 
@@ -19,7 +18,7 @@ async def read_json(request: web.Request, form: type[T]) -> T:
     try:
         return msgspec.json.decode(body or b"{}", type=form)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
-        raise bad_request(f"body: {explained(problem)}") from problem
+        raise refused(problem) from problem
 
 
 def json_response(value: object, status: int = 200) -> web.Response:

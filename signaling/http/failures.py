@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
 import msgspec
 import structlog
 from aiohttp import hdrs, web
 
 from signaling.errors import STATUS, HubbubError
 from signaling.http.endpoints import Handler
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
+
+    from signaling.server import Server
 
 log = structlog.get_logger("hubbub.http")
 CODES = {status: code for code, status in STATUS.items() if code != "room_full"}
@@ -40,8 +49,23 @@ async def failures_as_json(request: web.Request, handler: Handler) -> web.Stream
         raise
     except Exception:
         # The border of the process: a bug of ours must cost its request, not the connection without a word.
-        log.exception("request_failed", method=request.method, route=_route(request))
+        log.exception("request_failed", method=request.method, route=route_of(request))
         return failure(HubbubError("internal", "the server failed to answer this request"))
+
+
+def timed(server: Server) -> Middleware:
+    """Measure what every route takes until its handler is done; WebSockets only until they are accepted."""
+
+    @web.middleware
+    async def measure(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        response = await handler(request)
+        if response.status != HTTPStatus.SWITCHING_PROTOCOLS:
+            labels = (request.method, route_of(request), response.status)
+            server.metrics.http.labels(*labels).observe(time.perf_counter() - started)
+        return response
+
+    return measure
 
 
 def _of_aiohttp(refusal: web.HTTPException) -> web.Response:
@@ -54,7 +78,7 @@ def _of_aiohttp(refusal: web.HTTPException) -> web.Response:
     return response
 
 
-def _route(request: web.Request) -> str:
+def route_of(request: web.Request) -> str:
     """The pattern, not the path: names of rooms and people do not belong into logs."""
     resource = request.match_info.route.resource
     return resource.canonical if resource is not None else ""

@@ -60,7 +60,7 @@ class Conversation:
         self._door = SocketDoor(
             socket, settings.heartbeat_ms / 1000, settings.heartbeat_timeout_ms / 1000, self._closing
         )
-        self._session = Session(claims, self._door.outbox, server.clock())
+        self._session = Session(claims, self._door.outbox, server.clock(), server.metrics.observe)
         self._connection = server.connections.register(claims, self._end)
 
     async def hold(self) -> None:
@@ -112,6 +112,9 @@ class Conversation:
 
     def _closing(self) -> None:
         """The door has said why it closes: from here on the participant is one that may resume."""
+        closing = self._door.outbox.closing
+        if closing is not None:
+            self._server.metrics.closes.labels(int(closing.code)).inc()
         self._connection.unregister()
         self._lose()
 
