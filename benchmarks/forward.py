@@ -1,6 +1,6 @@
 """What forwarding one packet to one receiver costs: hubbub beside Janus and beside the least possible.
 
-    python -m benchmarks.forward [--quick] [--only hubbub,floor,janus] [--receivers 10,30,60,200] [--seconds 5]
+    python -m benchmarks.forward [--quick] [--only floor,hubbub,janus] [--receivers 10,60] [--seconds 5]
 
 One publisher of 1,100-byte packets in bursts of ten, N receivers that only count; real DTLS and SRTP; every
 server and the load in processes of their own, in a network namespace that ends with the benchmark. Needs
