@@ -8,11 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
 use crate::core::{
-    Codec, Command, Event, ExtensionKind, Kind, Path, Payload, Profile, Protocol, RoomId, Scope,
-    SinkConfig, SinkId, SinkStats, SourceConfig, SourceId, SourceStats, SpeakerConfig, SrtpKeys,
-    StatsReport, TransportId, TransportStats,
+    Command, Event, ExtensionKind, Path, Payload, Profile, Protocol, RoomId, Scope, SinkConfig,
+    SinkId, SinkStats, SourceConfig, SourceId, SourceStats, SpeakerConfig, SrtpKeys, StatsReport,
+    TransportId, TransportStats,
 };
 use crate::io;
+use crate::io::names::{Named, PROFILES};
 
 #[pymodule(gil_used = true)]
 mod _dataplane {
@@ -160,25 +161,7 @@ impl Dataplane {
         remote_key: Vec<u8>,
         remote_salt: Vec<u8>,
     ) -> PyResult<()> {
-        let profile = parse_profile(profile)?;
-        let (key_length, salt_length) = lengths(profile);
-        if [&local_key, &remote_key]
-            .iter()
-            .any(|key| key.len() != key_length)
-            || [&local_salt, &remote_salt]
-                .iter()
-                .any(|salt| salt.len() != salt_length)
-        {
-            let wanted = format!("{key_length} bytes of key and {salt_length} of salt are needed");
-            return Err(PyValueError::new_err(wanted));
-        }
-        let keys = SrtpKeys {
-            profile,
-            local_key,
-            local_salt,
-            remote_key,
-            remote_salt,
-        };
+        let keys = parse_keys(profile, (local_key, local_salt), (remote_key, remote_salt))?;
         self.send(
             transport,
             Command::SetSrtp {
@@ -219,7 +202,7 @@ impl Dataplane {
         payloads: Vec<RawPayload>,
         participant: u32,
     ) -> PyResult<u32> {
-        let kind = parse_kind(kind)?;
+        let kind = parse(kind)?;
         let payloads = parse_payloads(payloads)?;
         let config = SourceConfig {
             kind,
@@ -271,7 +254,7 @@ impl Dataplane {
         rtx_ssrc: Option<u32>,
         payloads: Vec<RawPayload>,
     ) -> PyResult<u32> {
-        let kind = parse_kind(kind)?;
+        let kind = parse(kind)?;
         let payloads = parse_payloads(payloads)?;
         let config = SinkConfig {
             kind,
@@ -348,41 +331,40 @@ fn parse_ip(text: &str) -> PyResult<IpAddr> {
         .map_err(|_| PyValueError::new_err(format!("{text:?} is no IP address")))
 }
 
-fn parse_kind(text: &str) -> PyResult<Kind> {
-    match text {
-        "audio" => Ok(Kind::Audio),
-        "video" => Ok(Kind::Video),
-        _ => Err(PyValueError::new_err(format!(
-            "{text:?} is neither audio nor video"
-        ))),
-    }
+fn parse<T: Named>(word: &str) -> PyResult<T> {
+    T::parse(word).ok_or_else(|| PyValueError::new_err(format!("{word:?} is no known {}", T::WHAT)))
 }
 
-fn parse_profile(id: u16) -> PyResult<Profile> {
-    match id {
-        1 => Ok(Profile::Aes128CmSha1_80),
-        7 => Ok(Profile::AeadAes128Gcm),
-        8 => Ok(Profile::AeadAes256Gcm),
-        _ => Err(PyValueError::new_err(format!(
-            "{id} is no known SRTP protection profile"
-        ))),
+fn parse_keys(
+    profile: u16,
+    local: (Vec<u8>, Vec<u8>),
+    remote: (Vec<u8>, Vec<u8>),
+) -> PyResult<SrtpKeys> {
+    let Some(&(_, profile, key, salt)) = PROFILES.iter().find(|known| known.0 == profile) else {
+        let message = format!("{profile} is no known SRTP protection profile");
+        return Err(PyValueError::new_err(message));
+    };
+    if [&local, &remote]
+        .iter()
+        .any(|half| (half.0.len(), half.1.len()) != (key, salt))
+    {
+        let message = format!("{key} bytes of key and {salt} of salt are needed");
+        return Err(PyValueError::new_err(message));
     }
-}
-
-/// Master key and salt in bytes (RFC 5764 section 4.1.2, RFC 7714 section 12).
-fn lengths(profile: Profile) -> (usize, usize) {
-    match profile {
-        Profile::Aes128CmSha1_80 => (16, 14),
-        Profile::AeadAes128Gcm => (16, 12),
-        Profile::AeadAes256Gcm => (32, 12),
-    }
+    Ok(SrtpKeys {
+        profile,
+        local_key: local.0,
+        local_salt: local.1,
+        remote_key: remote.0,
+        remote_salt: remote.1,
+    })
 }
 
 fn parse_payloads(raw: Vec<RawPayload>) -> PyResult<Vec<Payload>> {
     raw.into_iter()
         .map(
             |(pt, codec, codec_key, clock_rate, rtx_pt, nack, pli, transport_cc)| {
-                let codec = parse_codec(&codec)?;
+                let codec = parse(&codec)?;
                 Ok(Payload {
                     pt,
                     codec,
@@ -398,48 +380,10 @@ fn parse_payloads(raw: Vec<RawPayload>) -> PyResult<Vec<Payload>> {
         .collect()
 }
 
-fn parse_codec(name: &str) -> PyResult<Codec> {
-    Ok(match name {
-        "opus" => Codec::Opus,
-        "red" => Codec::Red,
-        "vp8" => Codec::Vp8,
-        "vp9" => Codec::Vp9,
-        "h264" => Codec::H264,
-        "av1" => Codec::Av1,
-        "g722" => Codec::G722,
-        "pcmu" => Codec::Pcmu,
-        "pcma" => Codec::Pcma,
-        "other" => Codec::Other,
-        _ => return Err(PyValueError::new_err(format!("{name:?} is no known codec"))),
-    })
-}
-
 fn parse_extensions(raw: Vec<(u8, String)>) -> PyResult<Vec<(u8, ExtensionKind)>> {
     raw.into_iter()
-        .map(|(id, name)| Ok((id, parse_extension(&name)?)))
+        .map(|(id, name)| Ok((id, parse(&name)?)))
         .collect()
-}
-
-fn parse_extension(name: &str) -> PyResult<ExtensionKind> {
-    Ok(match name {
-        "audio_level" => ExtensionKind::AudioLevel,
-        "abs_send_time" => ExtensionKind::AbsSendTime,
-        "transport_sequence" => ExtensionKind::TransportSequence,
-        "mid" => ExtensionKind::Mid,
-        "rid" => ExtensionKind::Rid,
-        "repaired_rid" => ExtensionKind::RepairedRid,
-        "dependency_descriptor" => ExtensionKind::DependencyDescriptor,
-        "video_layers_allocation" => ExtensionKind::VideoLayersAllocation,
-        "video_orientation" => ExtensionKind::VideoOrientation,
-        "playout_delay" => ExtensionKind::PlayoutDelay,
-        "abs_capture_time" => ExtensionKind::AbsCaptureTime,
-        "other" => ExtensionKind::Other,
-        _ => {
-            return Err(PyValueError::new_err(format!(
-                "{name:?} is no known header extension"
-            )));
-        }
-    })
 }
 
 fn notice_tuple(py: Python<'_>, notice: io::Notice) -> PyResult<Bound<'_, PyTuple>> {
@@ -547,7 +491,7 @@ fn transport_dict<'py>(py: Python<'py>, stats: &TransportStats) -> PyResult<Boun
         {
             "transport": stats.transport.0,
             "path": stats.path.map(path_parts),
-            "profile": stats.profile.map(profile_id)
+            "profile": stats.profile.and_then(profile_id)
         }
     )
 }
@@ -563,7 +507,7 @@ fn source_dict<'py>(py: Python<'py>, stats: &SourceStats) -> PyResult<Bound<'py,
         {
             "source": stats.source.0,
             "transport": stats.transport.0,
-            "kind": kind_name(stats.kind)
+            "kind": stats.kind.word()
         }
     )
 }
@@ -579,24 +523,16 @@ fn sink_dict<'py>(py: Python<'py>, stats: &SinkStats) -> PyResult<Bound<'py, PyD
         {
             "sink": stats.sink.0,
             "transport": stats.transport.0,
-            "kind": kind_name(stats.kind),
+            "kind": stats.kind.word(),
             "source": stats.source.map(|source| source.0),
             "pending": stats.pending.map(|source| source.0)
         }
     )
 }
 
-fn kind_name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Audio => "audio",
-        Kind::Video => "video",
-    }
-}
-
-fn profile_id(profile: Profile) -> u16 {
-    match profile {
-        Profile::Aes128CmSha1_80 => 1,
-        Profile::AeadAes128Gcm => 7,
-        Profile::AeadAes256Gcm => 8,
-    }
+fn profile_id(profile: Profile) -> Option<u16> {
+    PROFILES
+        .iter()
+        .find(|known| known.1 == profile)
+        .map(|known| known.0)
 }

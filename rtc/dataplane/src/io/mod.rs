@@ -12,6 +12,7 @@ mod dataplane;
 mod event_fd;
 mod events;
 mod mailbox;
+pub mod names;
 mod pace;
 mod poller;
 mod ports;
