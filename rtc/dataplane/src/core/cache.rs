@@ -3,10 +3,9 @@
 //! Two rings, one of slots and one of bytes. Both start small and double rather than overwrite what came within a second.
 //! When they may not grow any more, the newest packet overwrites the oldest.
 
-use std::time::{Duration, Instant};
-
 use super::Kind;
 use super::packet::Packet;
+use super::time::Micros;
 
 #[cfg(test)]
 mod tests;
@@ -41,7 +40,7 @@ impl Limits {
 }
 
 /// A receiver asks again for about a second; after that it wants a keyframe.
-const WORTH_KEEPING: Duration = Duration::from_secs(1);
+const WORTH_KEEPING: Micros = 1_000_000;
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
@@ -68,7 +67,7 @@ pub struct Cache {
     slots: Vec<Option<Slot>>,
     ring: Vec<u8>,
     /// When the ring was last begun from the front.
-    ring_turned: Option<Instant>,
+    ring_turned: Option<Micros>,
     end: u64,
 }
 
@@ -144,7 +143,7 @@ impl Cache {
         slot.at + self.ring.len() as u64 >= self.end
     }
 
-    fn make_slots(&mut self, sequence: u64, now: Instant) {
+    fn make_slots(&mut self, sequence: u64, now: Micros) {
         if self.slots.is_empty() {
             self.slots = vec![None; self.limits.first_packets];
         }
@@ -153,7 +152,7 @@ impl Cache {
         }
     }
 
-    fn overwrites_young(&self, sequence: u64, now: Instant) -> bool {
+    fn overwrites_young(&self, sequence: u64, now: Micros) -> bool {
         let young = |slot: &Slot| {
             slot.packet.sequence < sequence && is_lively(Some(slot.packet.arrival), now)
         };
@@ -172,7 +171,7 @@ impl Cache {
     }
 
     /// Room for `len` bytes in one piece, at the end of the row.
-    fn reserve(&mut self, len: usize, now: Instant) -> u64 {
+    fn reserve(&mut self, len: usize, now: Micros) -> u64 {
         if self.ring.is_empty() {
             self.ring = vec![0; self.limits.first_bytes];
             self.ring_turned = Some(now);
@@ -211,6 +210,6 @@ impl Cache {
     }
 }
 
-fn is_lively(since: Option<Instant>, now: Instant) -> bool {
-    since.is_some_and(|since| now.saturating_duration_since(since) < WORTH_KEEPING)
+fn is_lively(since: Option<Micros>, now: Micros) -> bool {
+    since.is_some_and(|since| now - since < WORTH_KEEPING)
 }

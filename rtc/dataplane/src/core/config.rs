@@ -2,28 +2,8 @@
 
 use std::time::Duration;
 
-/// What a payload type carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Codec {
-    Opus,
-    Red,
-    Vp8,
-    Vp9,
-    H264,
-    Av1,
-    G722,
-    Pcmu,
-    Pcma,
-    Other,
-}
-
-/// DTLS-SRTP protection profile (RFC 5764, RFC 7714).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Profile {
-    Aes128CmSha1_80,
-    AeadAes128Gcm,
-    AeadAes256Gcm,
-}
+use crate::codec::Codec;
+use crate::srtp::Profile;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
@@ -113,6 +93,8 @@ pub struct Config {
     pub cname: String,
     /// How long a path lives without a valid check (RFC 7675: 30 s).
     pub consent: Duration,
+    /// Unix time at the first input, for the clock in sender reports.
+    pub unix_time: Duration,
 }
 
 impl Default for Config {
@@ -120,6 +102,7 @@ impl Default for Config {
         Self {
             cname: "hubbub".to_owned(),
             consent: Duration::from_secs(30),
+            unix_time: Duration::ZERO,
         }
     }
 }

@@ -62,4 +62,5 @@ counters! {
     /// Too old for the history.
     drop_late,
     drop_command_unknown_handle,
+    drop_command_bad_keys,
 }

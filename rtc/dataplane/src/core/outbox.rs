@@ -51,21 +51,30 @@ impl Outbox {
         }
     }
 
-    /// One datagram, which `write` appends; if it answers `None`, what it appended is taken back.
-    pub fn send<E>(
+    /// One datagram, which `write` appends.
+    pub fn send(&mut self, path: Path, write: impl FnOnce(&mut Vec<u8>)) {
+        let sent = self.try_send(path, |bytes| {
+            write(bytes);
+            Some(())
+        });
+        debug_assert!(sent.is_some(), "writing cannot fail");
+    }
+
+    /// One datagram, which `write` appends; if it answers `None`, what it appended is taken back. Answers the length.
+    pub fn try_send(
         &mut self,
         path: Path,
-        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
-    ) -> Result<usize, E> {
+        write: impl FnOnce(&mut Vec<u8>) -> Option<()>,
+    ) -> Option<usize> {
         self.reuse();
         let start = self.bytes.len();
-        if let Err(error) = write(&mut self.bytes) {
+        if write(&mut self.bytes).is_none() {
             self.bytes.truncate(start);
-            return Err(error);
+            return None;
         }
         let end = self.bytes.len();
         self.append(path, start, end);
-        Ok(end - start)
+        Some(end - start)
     }
 
     fn append(&mut self, path: Path, start: usize, end: usize) {

@@ -1,6 +1,6 @@
 //! One media packet, decrypted and looked at once: everything that forwarding it needs to know.
 
-use std::time::Instant;
+use super::time::Micros;
 
 /// Its bytes are kept apart, see `Cache`.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -8,7 +8,9 @@ pub struct Packet {
     /// Extended, counted on over a change of SSRC.
     pub sequence: u64,
     pub timestamp: u32,
-    pub arrival: Instant,
+    pub arrival: Micros,
+    /// When it was captured, as far as is known; like `arrival` on the server's clock.
+    pub captured: Micros,
     pub marker: bool,
     /// Which of the source's payloads.
     pub payload: u8,

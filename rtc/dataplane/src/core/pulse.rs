@@ -66,6 +66,21 @@ impl Pulse {
         now >= self.deadline() && sibling.frames[0] > self.last_packet
     }
 
+    /// When to look at it again.
+    pub fn next_look(&self, now: Instant, dead: bool) -> Instant {
+        let idle = self.last_packet + IDLE_AFTER;
+        if dead {
+            return idle;
+        }
+        // Overdue already, and no sibling to compare with so far: look again after a frame.
+        let dead = self.deadline();
+        if dead > now {
+            dead
+        } else {
+            idle.min(now + self.interval)
+        }
+    }
+
     pub fn is_idle(&self, now: Instant) -> bool {
         now.saturating_duration_since(self.last_packet) >= IDLE_AFTER
     }

@@ -46,6 +46,8 @@ pub struct Place {
 pub struct Origin {
     pub source: SourceId,
     pub sequence: u64,
+    /// The number, extended.
+    pub out: u64,
     pub shift: Shift,
 }
 
@@ -191,7 +193,13 @@ impl Rewriter {
         (out < self.next_out).then(|| Origin {
             source: segment.source,
             sequence: segment.first_in + (out - segment.first_out),
+            out,
             shift: segment.shift,
         })
+    }
+
+    /// What the newest packets are shifted by.
+    pub fn shift(&self) -> Option<Shift> {
+        self.segments.back().map(|segment| segment.shift)
     }
 }

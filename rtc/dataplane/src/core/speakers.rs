@@ -62,6 +62,10 @@ impl Loudness {
         self.speaking = self.level < if self.speaking { END } else { BEGIN };
     }
 
+    pub fn is_speaking(&self) -> bool {
+        self.speaking
+    }
+
     pub fn level_dbov(&self) -> u8 {
         self.level.round().clamp(0.0, SILENCE) as u8
     }
@@ -87,11 +91,12 @@ impl Speakers {
         }
     }
 
-    /// When to rank again; `None` while nobody speaks and nobody has to be told so.
+    /// When to rank again.
     pub fn deadline(&self, now: Instant) -> Instant {
         self.next.unwrap_or(now)
     }
 
+    /// Nobody was told to be speaking.
     pub fn is_quiet(&self) -> bool {
         self.told.is_empty()
     }

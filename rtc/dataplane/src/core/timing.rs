@@ -25,13 +25,16 @@ pub struct ParticipantClock {
 }
 
 impl ParticipantClock {
-    pub fn observe(&mut self, arrival: Micros, ntp: Micros) {
+    /// A sender report came. Answers whether the offset has changed.
+    pub fn observe(&mut self, arrival: Micros, ntp: Micros) -> bool {
+        let before = self.offset();
         if arrival - self.window_began >= OFFSET_WINDOW {
             self.least_before = self.least.take();
             self.window_began = arrival;
         }
         let offset = arrival - ntp;
         self.least = Some(self.least.map_or(offset, |least| least.min(offset)));
+        self.offset() != before
     }
 
     pub fn offset(&self) -> Option<Micros> {
@@ -93,18 +96,19 @@ impl Timing {
         let late = self
             .swiftest
             .map(|swiftest| arrival - self.on(swiftest, timestamp));
-        if late.is_none_or(|late| late < 0 || late > BROKEN_LINE) {
+        if late.is_none_or(|late| !(0..=BROKEN_LINE).contains(&late)) {
             self.swiftest = Some(mark);
         }
     }
 
-    /// A sender report: this timestamp was captured at this time of the participant's own.
-    pub fn report(&mut self, timestamp: u32, ntp: Micros) {
+    /// A sender report: this timestamp was captured at this time of the participant's own. Answers whether it is the first.
+    pub fn report(&mut self, timestamp: u32, ntp: Micros) -> bool {
         let timestamp = self.timestamps.peek(timestamp);
-        self.report = Some(Mark {
+        let mark = Mark {
             timestamp,
             micros: ntp,
-        });
+        };
+        self.report.replace(mark).is_none()
     }
 
     /// The timestamp of what is captured at `at` on the server's clock.
