@@ -123,5 +123,5 @@ async def http(
         session.request(method, server.url + path, headers=headers, **options) as answer,
     ):
         text = await answer.text()
-        body = json.loads(text) if answer.content_type == "application/json" else text
+        body = json.loads(text) if text and answer.content_type == "application/json" else text
         return answer.status, body, answer.headers
