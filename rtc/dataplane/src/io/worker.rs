@@ -6,7 +6,7 @@ use std::io;
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::core::{Config, Counters, Input, Output, Path, Plane, Protocol};
 
@@ -68,7 +68,7 @@ impl Worker {
     pub fn run(mut self) {
         loop {
             let began = Instant::now();
-            let mut plane = Plane::new(Config::default(), random_seed());
+            let mut plane = Plane::new(config(), random_seed());
             let reason = match panic::catch_unwind(AssertUnwindSafe(|| self.serve(&mut plane))) {
                 Ok(Ok(())) => return,
                 Ok(Err(error)) => error.to_string(),
@@ -267,6 +267,16 @@ impl Worker {
     fn udp_index(&self, token: Token) -> Option<usize> {
         let index = token.checked_sub(UDP_TOKENS)? as usize;
         (index < self.ports.udp.len()).then_some(index)
+    }
+}
+
+fn config() -> Config {
+    let unix_time = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Config {
+        unix_time,
+        ..Config::default()
     }
 }
 
