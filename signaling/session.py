@@ -132,7 +132,8 @@ class Session:
         message = frame({"re": request.id, **reply})
         if isinstance(request, Join):
             self.outbox.release(message)
-            for slot in self.participant.slots.values():
+            # Whoever resumes is told again what is in its slots: the reply has no room for it.
+            for slot in self._participant.slots.values() if self._participant is not None else ():
                 self.outbox.push(frame(slot))
         else:
             self.outbox.push(message)
