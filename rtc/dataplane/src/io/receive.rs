@@ -34,6 +34,19 @@ pub struct Datagrams<'a> {
     pub arrival: Option<Duration>,
 }
 
+impl<'a> Datagrams<'a> {
+    /// One by one; an empty datagram is one too.
+    pub fn each(self) -> impl Iterator<Item = &'a mut [u8]> {
+        let (whole, last) = self
+            .data
+            .split_at_mut(match self.data.len() % self.segment_size {
+                0 => self.data.len().saturating_sub(self.segment_size),
+                rest => self.data.len() - rest,
+            });
+        whole.chunks_exact_mut(self.segment_size).chain([last])
+    }
+}
+
 /// What one call brought.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Taken {
@@ -120,6 +133,69 @@ impl Arena {
             header.msg_flags = 0;
             self.controls[index].offer(header);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lengths(length: usize, segment_size: usize) -> Vec<usize> {
+        let address = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut data = vec![0; length];
+        let datagrams = Datagrams {
+            data: &mut data,
+            segment_size,
+            remote: address,
+            local: address,
+            arrival: None,
+        };
+        datagrams.each().map(|data| data.len()).collect()
+    }
+
+    #[test]
+    fn a_buffer_is_cut_into_its_datagrams() {
+        assert_eq!(lengths(250, 100), [100, 100, 50]);
+        assert_eq!(lengths(200, 100), [100, 100]);
+        assert_eq!(lengths(90, 90), [90]);
+        assert_eq!(lengths(0, 1), [0]);
+    }
+
+    #[test]
+    fn what_several_senders_sent_is_taken_with_one_call() {
+        let socket = UdpSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let senders: Vec<_> = (0..3)
+            .map(|_| std::net::UdpSocket::bind("127.0.0.1:0").unwrap())
+            .collect();
+        for (index, sender) in senders.iter().enumerate() {
+            sender
+                .send_to(&vec![7; 10 + index], socket.local())
+                .unwrap();
+        }
+        let mut arena = Arena::new();
+        assert_eq!(
+            arena.fill(&socket).unwrap(),
+            Taken {
+                buffers: 3,
+                drained: true
+            }
+        );
+        for (index, sender) in senders.iter().enumerate() {
+            let datagrams = arena.datagrams(index, &socket).unwrap();
+            assert_eq!(datagrams.remote, sender.local_addr().unwrap());
+            assert_eq!(
+                (datagrams.data.len(), datagrams.local),
+                (10 + index, socket.local())
+            );
+            assert!(datagrams.arrival.is_some());
+        }
+        assert_eq!(
+            arena.fill(&socket).unwrap(),
+            Taken {
+                buffers: 0,
+                drained: true
+            }
+        );
     }
 }
 

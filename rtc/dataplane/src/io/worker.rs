@@ -193,7 +193,7 @@ impl Worker {
                     local: datagrams.local,
                     remote: datagrams.remote,
                 };
-                for data in datagrams.data.chunks_mut(datagrams.segment_size) {
+                for data in datagrams.each() {
                     plane.handle(self.now, Input::Datagram { path, data });
                 }
             }
