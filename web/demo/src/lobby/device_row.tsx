@@ -57,6 +57,7 @@ export function DeviceRow({ device, label, state, choices, media }: DeviceRowPro
 }
 
 function placeholder(state: DeviceState): string {
+  if (state.problem === "denied") return "Not allowed";
   return state.state === "starting" ? "Waiting for your permission" : "None to choose from";
 }
 

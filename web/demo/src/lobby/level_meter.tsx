@@ -2,10 +2,9 @@ import { useEffect, useRef } from "react";
 import { watchLevel } from "../media/level.js";
 
 /** Bars that rise with the voice; written straight into the style, sixty times a second is no matter for React. */
-export function LevelMeter({ track }: { readonly track: MediaStreamTrack | null }) {
+export function LevelMeter({ track }: { readonly track: MediaStreamTrack }) {
   const meter = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (!track) return undefined;
     const element = meter.current;
     const stop = watchLevel(track, (level) => element?.style.setProperty("--level", level.toFixed(3)));
     return () => {

@@ -50,11 +50,11 @@ export function Lobby({ invitation, media, joining, problem, onJoin }: LobbyProp
             choices={state.microphones}
             media={media}
           />
-          <LevelMeter track={state.microphone.track} />
+          {state.microphone.track && <LevelMeter track={state.microphone.track} />}
         </div>
       </section>
       <form className="lobby-form" onSubmit={join} aria-busy={joining}>
-        <h1>{invitation.room ? `Join “${invitation.room}”` : "Who is here?"}</h1>
+        <h1>{invitation.room ? `Join “${invitation.room}”` : "Join a room"}</h1>
         <p className="lobby-lead">Everybody who knows the room’s name can come in and will see and hear you.</p>
         <label htmlFor={ids.name}>Your name</label>
         <input

@@ -18,7 +18,7 @@ export function Preview({ camera, name }: PreviewProps) {
       <video ref={video} className="mirrored" muted playsInline hidden={!camera.track} aria-label="Your camera" />
       {!camera.track && (
         <div className="preview-empty">
-          <Avatar identity={name || "you"} name={name || "?"} />
+          {!camera.problem && <Avatar identity={name || "you"} name={name || "?"} />}
           <p>{message(camera)}</p>
         </div>
       )}

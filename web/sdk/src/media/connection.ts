@@ -185,7 +185,8 @@ export class MediaConnection extends Emitter<MediaEvents> implements Publisher {
 
   #reconcile(): Promise<void> {
     return this.#serial.run(async () => {
-      if (!this.#dirty || this.#signaling.state !== "connected") return;
+      if (this.#signaling.state !== "connected") return;
+      if (!this.#dirty) return this.#tellMutes();
       this.#dirty = false;
       await this.#negotiate(this.#ensureHandler());
     });
@@ -280,9 +281,8 @@ export class MediaConnection extends Emitter<MediaEvents> implements Publisher {
         await this.#signaling.request("media.mute", { track: id, muted });
         track.mutedThere = muted;
       } catch (problem) {
-        // A lost connection tells it when it is back, with the next offer or the next mute.
+        // It is told when the connection is back.
         if (!(problem instanceof HubbubError && problem.retryable)) throw problem;
-        this.#dirty = true;
       }
     }
   }
