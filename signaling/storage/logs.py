@@ -1,0 +1,49 @@
+"""What a store of logs offers; memory, SQLite and Redis each in a file of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from signaling.entry import Draft, Entry, Page
+
+# How a position before everything that is kept is written: whoever starts there misses nothing.
+EARLIEST = -1
+# What one read answers at most. A reader that is catching up holds no more than this at a time.
+PAGE_ENTRIES = 256
+PAGE_BYTES = 256 * 1024
+
+# entry, whether it is new (not the first answer to a repeated key), failure
+Appended = Callable[[Entry | None, bool, Exception | None], None]
+Visible = Callable[[Entry], bool]
+
+
+class LogStore(Protocol):
+    """Numbers and keeps entries. Everything that it says was stored is stored."""
+
+    epoch: bytes
+    """Random, made with the store: cursors of another one are foreign."""
+
+    async def start(self) -> int:
+        """Seq of the newest entry that was ever stored, 0 before the first."""
+
+    def append(self, draft: Draft, done: Appended) -> None:
+        """Order of calls is order of seqs. `done` is called on the loop, in that order, once it is stored
+        or was refused. Raises HubbubError unavailable when nothing more is taken in."""
+
+    async def read(self, after: Mapping[str, int], now_ms: int, limit: int = PAGE_ENTRIES) -> Page:
+        """Entries of those topics behind the position of each (a seq, or EARLIEST)."""
+
+    async def scan(self, prefix: str, after: int, limit: int = PAGE_ENTRIES) -> Page:
+        """Entries of all topics that begin with `prefix`; its gaps are not told."""
+
+    async def history(
+        self, topic: str, before: int | None, limit: int, visible: Visible, now_ms: int
+    ) -> tuple[list[Entry], bool]:
+        """The newest `limit` visible entries before offset `before`, oldest first; whether there are more."""
+
+    async def marks(self) -> list[tuple[str, str]]:
+        """(topic, name) of every mark that is open."""
+
+    async def trim(self, now_ms: int) -> None:
+        """Delete what is not shown any more."""
