@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from signaling.cursors import cursor_of
+from signaling.cursors import EPOCH_BYTES, cursor_of
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -21,8 +21,8 @@ class Entry(msgspec.Struct, frozen=True):
     type: str
     data: msgspec.Raw
     to: tuple[str, ...] | None
-    epoch: bytes
-    seq: int
+    epoch: bytes = bytes(EPOCH_BYTES)
+    seq: int = 0
 
     @property
     def cursor(self) -> str:
