@@ -226,12 +226,21 @@ def _remote(offer: Description, used: list[Section]) -> Remote:
     carrier = next((each for mid in offer.bundle for each in used if each.mid == mid), used[0])
     if not carrier.ufrag or not carrier.pwd:
         raise OfferError("needs a=ice-ufrag and a=ice-pwd", carrier.line)
-    fingerprints = tuple(each for each in carrier.fingerprints if each.algorithm in DIGESTS)
-    if not fingerprints:
+    supported = _supported(carrier)
+    if not supported:
         raise OfferError("needs an a=fingerprint of sha-256, sha-384 or sha-512", carrier.line)
     if carrier.setup not in ("actpass", "active"):
         raise OfferError("a=setup has to be actpass or active: the server is passive", carrier.setup_line)
-    return Remote(carrier.ufrag, carrier.pwd, fingerprints)
+    return Remote(carrier.ufrag, carrier.pwd, supported)
+
+
+def fingerprints(offer: Description) -> tuple[Fingerprint, ...]:
+    """Whose offer it is: another RTCPeerConnection has another certificate."""
+    return next((_supported(section) for section in offer.sections if section.fingerprints), ())
+
+
+def _supported(section: Section) -> tuple[Fingerprint, ...]:
+    return tuple(each for each in section.fingerprints if each.algorithm in DIGESTS)
 
 
 def _slots(decided: tuple[Decided, ...], state: State, new_ssrc: Callable[[], int]) -> tuple[SlotPlan, ...]:
