@@ -119,7 +119,7 @@ def _tell_slot(room: Room, event: SlotChanged) -> None:
 def _replace(track: TrackView) -> Callable[[Participant], None]:
     def change(person: Participant) -> None:
         if track.id in person.view.tracks:
-            person.view.tracks[track.id] = track
+            person.view.put_track(track)
 
     return change
 

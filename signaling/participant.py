@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -26,15 +26,41 @@ class TrackView(msgspec.Struct, frozen=True):
     simulcast: bool
 
 
-class View(msgspec.Struct):
-    """A participant as it is told to clients: changed only when the change is told."""
+class View:
+    """A participant as it is told to clients: changed only when the change is told.
 
-    id: str
-    identity: str
-    name: str | None
-    meta: dict[str, Any]
-    presence: dict[str, Any] | None = None
-    tracks: dict[str, TrackView] = {}
+    Encoded once per change: everybody who joins a large room is told of everybody in it.
+    """
+
+    def __init__(
+        self,
+        participant_id: str,
+        identity: str,
+        name: str | None,
+        meta: dict[str, Any],
+        presence: dict[str, Any] | None = None,
+    ) -> None:
+        self.id = participant_id
+        self.identity = identity
+        self.name = name
+        self.meta = meta
+        self.presence = presence
+        self.tracks: dict[str, TrackView] = {}
+        self._encoded: msgspec.Raw | None = None
+
+    def change(self, **fields: Any) -> None:
+        """Replace `name`, `meta` or `presence`."""
+        for field, value in fields.items():
+            setattr(self, field, value)
+        self._encoded = None
+
+    def put_track(self, track: TrackView) -> None:
+        self.tracks[track.id] = track
+        self._encoded = None
+
+    def drop_track(self, track_id: str) -> None:
+        self.tracks.pop(track_id, None)
+        self._encoded = None
 
     def brief(self) -> dict[str, Any]:
         """Who it is, without its state."""
@@ -43,13 +69,19 @@ class View(msgspec.Struct):
     def whole(self) -> dict[str, Any]:
         return {**self.brief(), "presence": self.presence, "tracks": list(self.tracks.values())}
 
+    def encoded(self) -> msgspec.Raw:
+        """`whole` as JSON."""
+        if self._encoded is None:
+            self._encoded = msgspec.Raw(msgspec.json.encode(self.whole()))
+        return self._encoded
+
 
 class Arrival(msgspec.Struct, frozen=True):
     """The room at the moment when a participant became present: its events go on from here."""
 
     cursor: str
     offset: int
-    others: list[dict[str, Any]]
+    others: list[msgspec.Raw]
 
 
 class Participant:
@@ -95,15 +127,11 @@ class Participant:
         """Whether an event for `to` (participant ids and identities; None: everybody) is meant for it."""
         return to is None or self.id in to or self.identity in to
 
-    def doors(self) -> Iterator[Outbox]:
-        if self.socket is not None:
-            yield self.socket
-        if self.channel is not None:
-            yield self.channel
-
     def tell(self, frame: Frame) -> None:
-        for outbox in self.doors():
-            outbox.push(frame)
+        if self.socket is not None:
+            self.socket.push(frame)
+        if self.channel is not None:
+            self.channel.push(frame)
 
     def detach(self, outbox: Outbox, now: float) -> None:
         """A door is gone. Without another one the time to resume begins."""
@@ -116,6 +144,7 @@ class Participant:
             self.lapses_at = min(now + RESUME_SECONDS, self.claims.exp)
 
     def close_doors(self, code: CloseCode, reason: str) -> None:
-        for outbox in self.doors():
-            outbox.close(code, reason)
+        for outbox in (self.socket, self.channel):
+            if outbox is not None:
+                outbox.close(code, reason)
         self.socket = self.channel = None

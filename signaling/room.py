@@ -7,7 +7,7 @@ of the log calls; the others go through `announce` and never overtake the logged
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hmac import compare_digest
 from typing import TYPE_CHECKING, Any
 
@@ -52,8 +52,8 @@ class Room:
     def empty(self) -> bool:
         return not self.people and self.ordering.idle
 
-    def present(self) -> Iterable[Participant]:
-        return [person for person in self.people.values() if person.present]
+    def present(self) -> Iterator[Participant]:
+        return (person for person in self.people.values() if person.present)
 
     def find(self, participant_id: str) -> Participant | None:
         person = self.people.get(participant_id)
@@ -100,7 +100,9 @@ class Room:
 
     def arrive(self, person: Participant) -> None:
         """Note the state of the room and where its events go on from, for the reply to a join."""
-        others = [other.view.whole() for other in self.present() if other is not person]
+        others = [
+            other.view.encoded() for other in self.people.values() if other.present and other is not person
+        ]
         person.arrival = Arrival(self.cursor, self.offset, others)
 
     def lost(self, person: Participant, outbox: Outbox, now: float) -> None:
@@ -133,7 +135,7 @@ class Room:
         person.grants = grants
 
         def rename(person: Participant) -> None:
-            person.view.name, person.view.meta = name, meta
+            person.view.change(name=name, meta=meta)
 
         def updated(person: Participant) -> dict[str, Any]:
             whole = {**person.view.whole(), "grants": sorted(person.grants)}
@@ -212,7 +214,7 @@ class Room:
 
     def broadcast(self, message: Frame, to: tuple[str, ...] | None = None) -> None:
         for person in self.people.values():
-            if person.present and person.seen_by(to):
+            if person.present and (to is None or person.seen_by(to)):
                 person.tell(message)
 
     def _fold(self, kind: str, data: Any) -> Participant | None:
@@ -224,9 +226,9 @@ class Room:
                 self._gone(data["id"])
             case "track.published" if person := self.people.get(data["participant"]):
                 track = msgspec.convert(data["track"], TrackView)
-                person.view.tracks[track.id] = track
+                person.view.put_track(track)
             case "track.unpublished" if person := self.people.get(data["participant"]):
-                person.view.tracks.pop(data["track"]["id"], None)
+                person.view.drop_track(data["track"]["id"])
         return None
 
     def _gone(self, participant_id: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 
 from rtc.conference import DataChannel, MediaEngine, MediaSettings
+from signaling import attendance
 from signaling.channel_door import ChannelDoor
 from signaling.config import Settings
 from signaling.connections import Connections
@@ -114,12 +115,13 @@ class Server:
         for entry in await self._revoked.load(self.clock()):
             self.revocations.add(entry)
         await self.log.start()
+        left_behind = await attendance.clear(self.log)
         if self.media is not None:
             await self.media.start()
         await self._listener.start()
         self._ticking = asyncio.create_task(self._tick())
         self.serving = True
-        log.info("serving", dev=self.settings.dev)
+        log.info("serving", dev=self.settings.dev, left_behind=left_behind)
 
     async def drain(self) -> None:
         """Let nobody in, tell everybody, and wait until they have left or the grace period is over."""

@@ -67,9 +67,8 @@ class FramedSocket(web.WebSocketResponse):
 
     async def prepare(self, request: web.BaseRequest) -> AbstractStreamWriter:
         writer = await super().prepare(request)
-        transport = request.transport
-        assert isinstance(transport, asyncio.Transport), "a prepared socket is on a stream"
-        self._transport = transport
+        # None when the client has gone meanwhile: reading will tell.
+        self._transport = request.transport
         return writer
 
     @property

@@ -73,7 +73,8 @@ class Api:
 
     async def rooms(self, request: web.Request) -> web.Response:
         require_grant(claims_of(request, self._server), "admin")
-        return json_response({"rooms": [_brief(room) for room in self._server.hosting.rooms]})
+        rooms = [_brief(room) for room in self._server.hosting.rooms if _open(room)]
+        return json_response({"rooms": rooms})
 
     async def room(self, request: web.Request) -> web.Response:
         require_grant(claims_of(request, self._server), "admin")
@@ -131,7 +132,7 @@ class Api:
 
     def _room(self, request: web.Request) -> Room:
         room = self._server.hosting.find(request.match_info["room"])
-        if room is None or not any(room.present()):
+        if room is None or not _open(room):
             raise not_found("nobody is in a room of that name")
         return room
 
@@ -142,6 +143,11 @@ class Api:
         if person is None or person.leaving:
             raise not_found("no participant of that id is in the room")
         return room, person
+
+
+def _open(room: Room) -> bool:
+    """Not being closed, and somebody is present."""
+    return not room.closed and any(room.present())
 
 
 def _brief(room: Room) -> dict[str, Any]:

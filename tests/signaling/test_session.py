@@ -92,7 +92,8 @@ class World:
                 self.room.unlogged(effect)
                 return None
             raw = msgspec.Raw(msgspec.json.encode(effect.data))
-            entry = Entry(self.room.topic, len(self.entries), 0, effect.type, raw, effect.to)
+            number = len(self.entries)
+            entry = Entry(self.room.topic, number, 0, effect.type, raw, effect.to, b"epoch", number)
             self.entries.append(entry)
             self.room.entry(entry)
             return entry
