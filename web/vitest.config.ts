@@ -4,7 +4,7 @@ export default defineConfig({
   resolve: { conditions: ["hubbub-source"] },
   ssr: { resolve: { conditions: ["hubbub-source"] } },
   test: {
-    include: ["sdk/tests/**/*.test.ts", "react/tests/**/*.test.{ts,tsx}"],
+    include: ["sdk/tests/**/*.test.ts", "demo/tests/**/*.test.ts", "react/tests/**/*.test.{ts,tsx}"],
     environment: "node",
     restoreMocks: true,
   },

@@ -7,9 +7,9 @@ export interface Fit {
   readonly height: number;
 }
 
-/** Tiles are never wider nor taller than this: faces must not be cut off. */
+/** Tiles are never wider nor taller than this: faces must not be cut off. Phones are held upright. */
 const WIDEST = 16 / 9;
-const TALLEST = 3 / 4;
+const TALLEST = { upright: 3 / 4, lying: 5 / 4 } as const;
 
 export function fit(count: number, width: number, height: number, gap: number): Fit {
   let best: Fit = { columns: 1, width: 0, height: 0 };
@@ -27,6 +27,6 @@ function tileOf(count: number, columns: number, width: number, height: number, g
   return {
     columns,
     width: Math.floor(Math.min(cellWidth, cellHeight * WIDEST)),
-    height: Math.floor(Math.min(cellHeight, cellWidth / TALLEST)),
+    height: Math.floor(Math.min(cellHeight, cellWidth / TALLEST[height > width ? "upright" : "lying"])),
   };
 }
