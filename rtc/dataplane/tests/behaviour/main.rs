@@ -2,4 +2,6 @@
 
 mod forwarding;
 mod ice;
+mod repair;
+mod replay;
 mod world;

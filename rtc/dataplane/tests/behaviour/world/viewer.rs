@@ -114,11 +114,15 @@ impl Viewer {
         let mut watched = Watched::default();
         let mut frame: Vec<(&u64, &Received)> = Vec::new();
         let mut decoded: Option<u16> = None;
+        let mut last = 0;
         let mut ready = None;
         for (sequence, received) in &self.packets {
-            let follows = frame.last().is_some_and(|(last, _)| **last + 1 == *sequence);
-            if !follows {
+            if last + 1 != *sequence {
                 frame.clear();
+            }
+            last = *sequence;
+            if received.payload.is_empty() {
+                continue; // fills a number and says nothing
             }
             frame.push((sequence, received));
             if !received.marker {
@@ -131,7 +135,7 @@ impl Viewer {
             let body = &picture[0].1.payload[head.len..];
             let keyframe = body.first().is_some_and(|first| first & 1 == 0);
             let id = head.picture_id.unwrap_or(0);
-            if !keyframe && decoded.is_none_or(|last| (last + 1) & 0x7FFF != id) {
+            if !keyframe && decoded.is_none_or(|before| (before + 1) & 0x7FFF != id) {
                 decoded = None;
                 continue;
             }
