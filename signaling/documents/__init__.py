@@ -1,0 +1,1 @@
+"""Shared documents: Yjs over several doors, stored before they are acknowledged."""
