@@ -144,6 +144,7 @@ impl Plane {
             ids: transport.outgoing,
             transport_sequence: &mut transport.transport_sequence,
             now: micros,
+            sent: (0, 0),
         };
         let mut resent = 0;
         for number in sequences {
@@ -153,6 +154,8 @@ impl Plane {
                 resent += 1;
             }
         }
+        let sent = egress.sent;
+        transport.note_sent(sent);
         self.counters.packets_retransmitted += u64::from(resent);
         transport.note_resent(resent);
     }

@@ -55,6 +55,8 @@ pub struct Egress<'a> {
     /// Of the next packet: one count for the whole transport, retransmissions included.
     pub transport_sequence: &'a mut u16,
     pub now: Micros,
+    /// What went this way: datagrams and their bytes.
+    pub sent: (u64, u64),
 }
 
 impl Egress<'_> {
@@ -92,6 +94,8 @@ impl Egress<'_> {
         if parcel.transport_cc && parcel.stamp.is_none() {
             *self.transport_sequence = self.transport_sequence.wrapping_add(1);
         }
+        self.sent.0 += 1;
+        self.sent.1 += sent as u64;
         Some((sent, stamp))
     }
 }

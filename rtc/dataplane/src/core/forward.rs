@@ -80,6 +80,7 @@ impl Plane {
             ids: transport.outgoing,
             transport_sequence: &mut transport.transport_sequence,
             now: micros,
+            sent: (0, 0),
         });
         let mut changes = Vec::new();
         for sink in &marked {
@@ -96,6 +97,10 @@ impl Plane {
             if served.switched || served.wish.is_some() {
                 changes.push((sink.id, before, sink.listened(), served));
             }
+        }
+        if let Some(egress) = egress {
+            let sent = egress.sent;
+            transport.note_sent(sent);
         }
         marked.clear();
         transport.marked = marked;

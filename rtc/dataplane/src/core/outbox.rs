@@ -30,6 +30,9 @@ pub struct Outbox {
     runs: Vec<Run>,
     /// Runs that the driver has taken.
     taken: usize,
+    /// All that was ever left here.
+    pub datagrams: u64,
+    pub total_bytes: u64,
 }
 
 impl Outbox {
@@ -74,6 +77,8 @@ impl Outbox {
         }
         let end = self.bytes.len();
         self.append(path, start, end);
+        self.datagrams += 1;
+        self.total_bytes += (end - start) as u64;
         Some(end - start)
     }
 

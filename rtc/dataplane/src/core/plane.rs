@@ -113,6 +113,8 @@ impl Plane {
     fn make(&mut self, now: Instant) {
         self.start(now);
         while self.outbox.is_empty() && self.advance(now) {}
+        self.counters.datagrams_sent = self.outbox.datagrams;
+        self.counters.bytes_sent = self.outbox.total_bytes;
     }
 
     /// Answers whether there was anything to do.

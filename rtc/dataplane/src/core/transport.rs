@@ -93,6 +93,11 @@ impl Transport {
         self.rtt = Some(self.rtt.map_or(measured, |rtt| (rtt * 7 + measured) / 8));
     }
 
+    pub fn note_sent(&mut self, (packets, bytes): (u64, u64)) {
+        self.stats.packets_sent += packets;
+        self.stats.bytes_sent += bytes;
+    }
+
     /// How many packets may be sent again now.
     pub fn may_resend(&mut self, now: Micros) -> u32 {
         if now - self.resent.0 >= RESENT_WITHIN {

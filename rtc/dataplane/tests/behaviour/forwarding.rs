@@ -23,7 +23,11 @@ fn a_subscriber_sees_and_hears_a_publisher_under_every_profile() {
         world.route(audio, &[voice]);
         world.run(ms(2000));
         let watched = world.viewer(bob, video).watch();
-        assert!(watched.pictures.len() >= 58, "{} under {profile:?}", watched.pictures.len());
+        assert!(
+            watched.pictures.len() >= 58,
+            "{} under {profile:?}",
+            watched.pictures.len()
+        );
         assert!(world.viewer(bob, audio).packets.len() >= 98);
         assert!(world.viewer(bob, video).holes().is_empty());
         let switched = world.happened(|event| match event {

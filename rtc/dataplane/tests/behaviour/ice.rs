@@ -43,7 +43,10 @@ fn wrong_credentials_are_refused_and_counted() {
     let room = world.room();
     let ann = world.invite(room);
     let own = world.peers[ann].path;
-    let right = (world.peers[ann].ufrag.clone(), world.peers[ann].password.clone());
+    let right = (
+        world.peers[ann].ufrag.clone(),
+        world.peers[ann].password.clone(),
+    );
     world.peers[ann].password = "wrong".into();
     let forged = world.peers[ann].check(true);
     world.inject(own, &forged);
@@ -120,8 +123,15 @@ fn media_and_dtls_from_an_address_that_was_never_validated_are_dropped() {
     let sealed = world.peers[ann].protect(&packet, None);
     world.inject(stranger, &sealed);
     world.inject(stranger, &[22, 254, 253, 0]);
-    assert_eq!(world.plane.counters().drop_unvalidated, before.drop_unvalidated + 2);
-    assert!(world.happened(|event| matches!(event, Event::Dtls { .. }).then_some(())).is_empty());
+    assert_eq!(
+        world.plane.counters().drop_unvalidated,
+        before.drop_unvalidated + 2
+    );
+    assert!(
+        world
+            .happened(|event| matches!(event, Event::Dtls { .. }).then_some(()))
+            .is_empty()
+    );
 }
 
 #[test]
@@ -196,7 +206,11 @@ fn an_ice_restart_goes_on_with_the_same_keys() {
     world.run(ms(300));
     world.send_up(bob, vec![old]);
     world.run(ms(300));
-    assert_eq!(world.peers[bob].answers.last(), Some(&Some(401)), "no longer valid");
+    assert_eq!(
+        world.peers[bob].answers.last(),
+        Some(&Some(401)),
+        "no longer valid"
+    );
     assert!(world.viewer(bob, slot).watch().longest_gap < ms(100));
     assert_eq!(world.peers[ann].answers.last(), Some(&None));
 }
@@ -218,7 +232,11 @@ fn consent_is_lost_after_thirty_seconds_of_silence_and_comes_back() {
     assert_eq!(lost(&world), [transport]);
     let received = world.viewer(bob, slot).packets.len();
     world.run(ms(1000));
-    assert_eq!(world.viewer(bob, slot).packets.len(), received, "nothing is sent");
+    assert_eq!(
+        world.viewer(bob, slot).packets.len(),
+        received,
+        "nothing is sent"
+    );
     let check = world.peers[bob].check(true);
     world.send_up(bob, vec![check]);
     world.run(ms(1000));
@@ -267,7 +285,9 @@ fn tcp_is_a_path_like_any_other_until_its_connection_closes() {
     let by_tcp = world.transmits.iter().filter(|(path, ..)| *path == tcp);
     assert!(by_tcp.count() > 10);
     assert!(world.viewer(bob, slot).watch().longest_gap < ms(100));
-    world.plane.handle(world.now, _dataplane::core::Input::PathClosed(tcp));
+    world
+        .plane
+        .handle(world.now, _dataplane::core::Input::PathClosed(tcp));
     world.run(ms(500));
     assert_eq!(selected(&world, bob).last(), Some(&world.peers[bob].path));
     assert!(world.viewer(bob, slot).watch().longest_gap < ms(100));

@@ -5,7 +5,7 @@ use _dataplane::core::{Kind, SinkId, SourceId};
 use crate::world::camera::Camera;
 use crate::world::link::Conditions;
 use crate::world::peer::Told;
-use crate::world::{World, ms, payload, vp8, VP8};
+use crate::world::{VP8, World, ms, payload, vp8};
 use _dataplane::core::{Codec, Payload};
 
 fn call(seed: u64) -> (World, usize, usize, SourceId, SinkId) {
@@ -59,7 +59,11 @@ fn receivers_are_answered_from_the_cache_by_rtx() {
     assert!(watched.pictures.len() > 140, "{}", watched.pictures.len());
     assert!(watched.longest_gap < ms(300), "{:?}", watched.longest_gap);
     assert!(viewer.packets.values().any(|received| received.repaired));
-    assert_eq!(world.camera(camera).nacked, [] as [u16; 0], "nothing is asked of the publisher");
+    assert_eq!(
+        world.camera(camera).nacked,
+        [] as [u16; 0],
+        "nothing is asked of the publisher"
+    );
     assert!(world.plane.counters().packets_retransmitted > 10);
 }
 
@@ -76,8 +80,16 @@ fn five_per_cent_loss_jitter_and_duplicates_on_both_sides_are_survived() {
         });
         world.run(ms(10_000));
         let watched = world.viewer(bob, slot).watch();
-        assert!(watched.pictures.len() > 270, "{} with {seed}", watched.pictures.len());
-        assert!(watched.longest_gap < ms(1000), "{:?} with {seed}", watched.longest_gap);
+        assert!(
+            watched.pictures.len() > 270,
+            "{} with {seed}",
+            watched.pictures.len()
+        );
+        assert!(
+            watched.longest_gap < ms(1000),
+            "{:?} with {seed}",
+            watched.longest_gap
+        );
     }
 }
 
@@ -109,14 +121,23 @@ fn without_rtx_the_very_same_datagram_goes_out_again() {
         world.plane.counters().packets_forwarded,
         world.plane.counters().packets_retransmitted,
     );
-    assert!(distinct.len() as u64 <= sent, "{} of {sent} and {repeated}", distinct.len());
+    assert!(
+        distinct.len() as u64 <= sent,
+        "{} of {sent} and {repeated}",
+        distinct.len()
+    );
 }
 
 #[test]
 fn a_receiver_that_asks_without_pause_is_not_answered_without_pause() {
     let (mut world, _, bob, _, slot) = call(6);
     world.run(ms(500));
-    let newest = *world.viewer(bob, slot).packets.last_key_value().expect("packets came").0;
+    let newest = *world
+        .viewer(bob, slot)
+        .packets
+        .last_key_value()
+        .expect("packets came")
+        .0;
     let ssrc = world.viewer(bob, slot).ssrc;
     let before = world.plane.counters().packets_retransmitted;
     for _ in 0..100 {
@@ -134,7 +155,12 @@ fn a_receiver_that_asks_without_pause_is_not_answered_without_pause() {
 fn a_number_that_was_never_sent_or_a_stream_that_is_not_there_is_no_question() {
     let (mut world, _, bob, _, slot) = call(6);
     world.run(ms(500));
-    let newest = *world.viewer(bob, slot).packets.last_key_value().expect("packets came").0;
+    let newest = *world
+        .viewer(bob, slot)
+        .packets
+        .last_key_value()
+        .expect("packets came")
+        .0;
     let before = world.plane.counters().packets_retransmitted;
     for (media, number) in [(ssrc(slot), newest as u16 + 500), (4711, newest as u16)] {
         let mut compound = Vec::new();
@@ -158,7 +184,12 @@ fn padding_is_not_passed_on_and_leaves_no_hole() {
     world.run(ms(2000));
     let viewer = world.viewer(bob, slot);
     assert_eq!(viewer.holes(), [] as [u64; 0]);
-    assert!(viewer.packets.values().all(|received| !received.payload.is_empty()));
+    assert!(
+        viewer
+            .packets
+            .values()
+            .all(|received| !received.payload.is_empty())
+    );
     assert!(viewer.watch().pictures.len() >= 58);
 }
 
@@ -173,8 +204,16 @@ fn padding_and_loss_together_leave_only_holes_that_can_be_filled() {
         world.link.up.loss = 0.0;
         world.run(ms(1500));
         let watched = world.viewer(bob, slot).watch();
-        assert!(watched.pictures.len() > 180, "{} with {seed}", watched.pictures.len());
-        assert!(watched.longest_gap < ms(500), "{:?} with {seed}", watched.longest_gap);
+        assert!(
+            watched.pictures.len() > 180,
+            "{} with {seed}",
+            watched.pictures.len()
+        );
+        assert!(
+            watched.longest_gap < ms(500),
+            "{:?} with {seed}",
+            watched.longest_gap
+        );
     }
 }
 
@@ -186,7 +225,12 @@ fn a_stream_that_negotiated_no_nack_is_not_asked_again() {
     let mut quiet = Camera::new(100);
     quiet.payload.nack = false;
     let camera = world.publish(ann, quiet);
-    let slot = world.slot_with(bob, Kind::Video, vec![payload(99, Codec::Vp8, VP8, 90_000)], true);
+    let slot = world.slot_with(
+        bob,
+        Kind::Video,
+        vec![payload(99, Codec::Vp8, VP8, 90_000)],
+        true,
+    );
     world.route(slot, &[camera]);
     world.run(ms(300));
     let lost = world.camera(camera).sequence.wrapping_add(4);

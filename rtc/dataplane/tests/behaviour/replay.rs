@@ -15,13 +15,19 @@ fn a_replayed_packet_is_dropped_before_it_is_decrypted() {
     let slot = world.slot(bob, Kind::Video);
     world.route(slot, &[camera]);
     let frame = world.camera(camera).frame();
-    let sealed: Vec<_> = frame.iter().map(|one| world.peers[ann].protect(one, None)).collect();
+    let sealed: Vec<_> = frame
+        .iter()
+        .map(|one| world.peers[ann].protect(one, None))
+        .collect();
     let own = world.peers[ann].path;
     for datagram in sealed.iter().chain(&sealed).chain(&sealed) {
         world.inject(own, datagram);
     }
     world.run(ms(1));
-    assert_eq!(world.plane.counters().drop_srtp_replay, 2 * sealed.len() as u64);
+    assert_eq!(
+        world.plane.counters().drop_srtp_replay,
+        2 * sealed.len() as u64
+    );
     assert_eq!(world.plane.counters().drop_srtp_authentication, 0);
     assert_eq!(world.viewer(bob, slot).duplicates, 0);
 }

@@ -151,7 +151,8 @@ impl Camera {
     fn packet(&mut self, marker: bool, payload: Vec<u8>, padding: u8) -> Option<Outgoing> {
         let sequence_number = self.sequence;
         self.sequence = self.sequence.wrapping_add(1);
-        self.history.insert(sequence_number, (marker, self.timestamp, payload.clone()));
+        self.history
+            .insert(sequence_number, (marker, self.timestamp, payload.clone()));
         if self.history.len() > 2000 {
             self.history.clear();
         }

@@ -55,11 +55,16 @@ impl Link {
         if conditions.cut || self.random.chance() < conditions.loss {
             return;
         }
-        let copies = if self.random.chance() < conditions.duplicate { 2 } else { 1 };
+        let copies = if self.random.chance() < conditions.duplicate {
+            2
+        } else {
+            1
+        };
         for _ in 0..copies {
             let at = now + conditions.delay + conditions.jitter.mul_f64(self.random.chance());
             self.order += 1;
-            self.flying.push(Reverse((at, self.order, to, path, datagram.clone())));
+            self.flying
+                .push(Reverse((at, self.order, to, path, datagram.clone())));
         }
     }
 

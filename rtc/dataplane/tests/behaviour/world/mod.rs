@@ -229,13 +229,18 @@ impl World {
     }
 
     pub fn viewer(&self, peer: usize, sink: SinkId) -> &Viewer {
-        let found = self.peers[peer].viewers.iter().find(|viewer| viewer.ssrc == ssrc_of(sink));
+        let found = self.peers[peer]
+            .viewers
+            .iter()
+            .find(|viewer| viewer.ssrc == ssrc_of(sink));
         found.expect("the peer has this slot")
     }
 
     pub fn viewer_mut(&mut self, peer: usize, sink: SinkId) -> &mut Viewer {
         let viewers = &mut self.peers[peer].viewers;
-        let found = viewers.iter_mut().find(|viewer| viewer.ssrc == ssrc_of(sink));
+        let found = viewers
+            .iter_mut()
+            .find(|viewer| viewer.ssrc == ssrc_of(sink));
         found.expect("the peer has this slot")
     }
 
@@ -265,7 +270,10 @@ impl World {
     pub fn run_until(&mut self, mut is_so: impl FnMut(&Self) -> bool) -> Duration {
         let start = self.now;
         while !is_so(self) {
-            assert!(self.now < start + ms(10_000), "it did not become so within ten seconds");
+            assert!(
+                self.now < start + ms(10_000),
+                "it did not become so within ten seconds"
+            );
             self.run(ms(1));
         }
         self.now - start
@@ -301,7 +309,8 @@ impl World {
 
     pub fn send_up(&mut self, peer: usize, datagrams: Vec<Vec<u8>>) {
         for datagram in datagrams {
-            self.link.send(self.now, To::Plane, self.peers[peer].path, datagram);
+            self.link
+                .send(self.now, To::Plane, self.peers[peer].path, datagram);
         }
     }
 
@@ -318,9 +327,13 @@ impl World {
             match self.plane.poll(self.now) {
                 Output::Transmit(transmit) => {
                     let len = transmit.contents.len();
-                    self.transmits.push((transmit.path, transmit.segment_size, len));
+                    self.transmits
+                        .push((transmit.path, transmit.segment_size, len));
                     let path = transmit.path;
-                    let to = self.peers.iter().position(|peer| peer.path.remote == path.remote);
+                    let to = self
+                        .peers
+                        .iter()
+                        .position(|peer| peer.path.remote == path.remote);
                     for datagram in transmit.datagrams() {
                         if let Some(index) = to {
                             let datagram = datagram.to_vec();
@@ -347,7 +360,10 @@ impl World {
 
     /// What happened of one kind.
     pub fn happened<T>(&self, pick: impl Fn(&Event) -> Option<T>) -> Vec<T> {
-        self.events.iter().filter_map(|(_, event)| pick(event)).collect()
+        self.events
+            .iter()
+            .filter_map(|(_, event)| pick(event))
+            .collect()
     }
 }
 

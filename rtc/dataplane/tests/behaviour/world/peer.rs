@@ -128,20 +128,31 @@ impl Peer {
             tie_breaker: 1,
         };
         let mut bytes = Vec::new();
-        write_binding_request(&mut bytes, &request, &IntegrityKey::new(self.password.as_bytes()));
+        write_binding_request(
+            &mut bytes,
+            &request,
+            &IntegrityKey::new(self.password.as_bytes()),
+        );
         bytes
     }
 
     pub fn deadline(&self) -> Option<Instant> {
         let cameras = self.cameras.iter().filter_map(Camera::deadline);
         let microphones = self.microphones.iter().filter_map(Microphone::deadline);
-        let asks = self.viewers.iter().any(|viewer| viewer.asks && !viewer.packets.is_empty());
+        let asks = self
+            .viewers
+            .iter()
+            .any(|viewer| viewer.asks && !viewer.packets.is_empty());
         let own = [
             self.checks.then_some(self.next_check),
             asks.then_some(self.next_ask),
             self.ntp_ahead.map(|_| self.next_report),
         ];
-        own.into_iter().flatten().chain(cameras).chain(microphones).min()
+        own.into_iter()
+            .flatten()
+            .chain(cameras)
+            .chain(microphones)
+            .min()
     }
 
     pub fn tick(&mut self, now: Instant) -> Vec<Vec<u8>> {
@@ -156,7 +167,12 @@ impl Peer {
         }
         for microphone in &mut self.microphones {
             let level = Some(microphone.level);
-            packets.extend(microphone.tick(now).into_iter().map(|packet| (packet, level)));
+            packets.extend(
+                microphone
+                    .tick(now)
+                    .into_iter()
+                    .map(|packet| (packet, level)),
+            );
         }
         for (packet, level) in packets {
             out.push(self.protect(&packet, level));
@@ -185,13 +201,17 @@ impl Peer {
         let index = estimator.estimate(parsed.sequence_number);
         estimator.update(index);
         bytes.resize(bytes.len() + self.outgoing.profile().rtp_overhead(), 0);
-        self.outgoing.protect_rtp(&mut bytes, header, roc(index)).expect("room for the tag");
+        self.outgoing
+            .protect_rtp(&mut bytes, header, roc(index))
+            .expect("room for the tag");
         bytes
     }
 
     pub fn seal_rtcp(&mut self, mut compound: Vec<u8>) -> Vec<u8> {
         self.rtcp_index += 1;
-        self.outgoing.protect_rtcp(&mut compound, 0, self.rtcp_index).expect("a whole compound");
+        self.outgoing
+            .protect_rtcp(&mut compound, 0, self.rtcp_index)
+            .expect("a whole compound");
         compound
     }
 
@@ -223,7 +243,11 @@ impl Peer {
             };
             write_sender_report(&mut compound, &info, &[]);
         }
-        for microphone in self.microphones.iter().filter(|microphone| microphone.sent > 0) {
+        for microphone in self
+            .microphones
+            .iter()
+            .filter(|microphone| microphone.sent > 0)
+        {
             let until = microphone.next.saturating_duration_since(now).as_secs_f64();
             let ago = (0.020 - until).max(0.0);
             let info = SenderInfo {
@@ -284,12 +308,14 @@ impl Peer {
             .map(|(id, value)| (id, value.to_vec()))
             .collect();
         if let Some((_, value)) = extensions.iter().find(|(id, _)| *id == 5) {
-            self.transport_sequences.push(u16::from_be_bytes([value[0], value[1]]));
+            self.transport_sequences
+                .push(u16::from_be_bytes([value[0], value[1]]));
         }
         let payload = header.payload(packet).expect("padding in order");
-        let viewer = self.viewers.iter_mut().find(|viewer| {
-            viewer.ssrc == header.ssrc || viewer.rtx_ssrc == Some(header.ssrc)
-        });
+        let viewer = self
+            .viewers
+            .iter_mut()
+            .find(|viewer| viewer.ssrc == header.ssrc || viewer.rtx_ssrc == Some(header.ssrc));
         let viewer = viewer.expect("the plane sends what was announced");
         let repaired = viewer.ssrc != header.ssrc;
         let (number, payload) = match payload.split_first_chunk() {
@@ -339,24 +365,38 @@ impl Peer {
     fn react(&mut self, now: Instant, told: &Told) -> Vec<Vec<u8>> {
         match told {
             Told::PictureLoss(media) | Told::FullIntra(media) => {
-                for camera in self.cameras.iter_mut().filter(|camera| camera.ssrc == *media) {
+                for camera in self
+                    .cameras
+                    .iter_mut()
+                    .filter(|camera| camera.ssrc == *media)
+                {
                     camera.wants_keyframe = true;
                     camera.plis.push(now);
                 }
                 Vec::new()
             }
             Told::Nack(media, numbers) => {
-                let cameras = self.cameras.iter_mut().filter(|camera| camera.ssrc == *media);
+                let cameras = self
+                    .cameras
+                    .iter_mut()
+                    .filter(|camera| camera.ssrc == *media);
                 let repairs: Vec<Outgoing> = cameras
                     .flat_map(|camera| {
                         let repairs = numbers.iter().filter_map(|number| camera.repair(*number));
                         repairs.collect::<Vec<_>>()
                     })
                     .collect();
-                repairs.iter().map(|repair| self.protect(repair, None)).collect()
+                repairs
+                    .iter()
+                    .map(|repair| self.protect(repair, None))
+                    .collect()
             }
             Told::Sender(info) => {
-                for viewer in self.viewers.iter_mut().filter(|viewer| viewer.ssrc == info.ssrc) {
+                for viewer in self
+                    .viewers
+                    .iter_mut()
+                    .filter(|viewer| viewer.ssrc == info.ssrc)
+                {
                     viewer.reports.push((now, *info));
                 }
                 Vec::new()

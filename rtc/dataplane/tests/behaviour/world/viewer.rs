@@ -76,7 +76,9 @@ impl Viewer {
         let Some((last, _)) = self.packets.last_key_value() else {
             return Vec::new();
         };
-        (*first..*last).filter(|sequence| !self.packets.contains_key(sequence)).collect()
+        (*first..*last)
+            .filter(|sequence| !self.packets.contains_key(sequence))
+            .collect()
     }
 
     /// What to ask for now: holes of the last second, every 30 ms.
@@ -87,7 +89,10 @@ impl Viewer {
         let Some((last, _)) = self.packets.last_key_value() else {
             return Vec::new();
         };
-        let first = self.packets.first_key_value().map_or(*last, |(first, _)| *first);
+        let first = self
+            .packets
+            .first_key_value()
+            .map_or(*last, |(first, _)| *first);
         let from = first.max(last.saturating_sub(300));
         let holes = (from..*last).filter(|sequence| !self.packets.contains_key(sequence));
         let mut missing = Vec::new();
@@ -141,7 +146,9 @@ impl Viewer {
             }
             decoded = Some(id);
             let skip = if keyframe { 10 } else { 3 };
-            let source = body.get(skip..skip + 4).and_then(|bytes| bytes.first_chunk());
+            let source = body
+                .get(skip..skip + 4)
+                .and_then(|bytes| bytes.first_chunk());
             let source = source.map_or(0, |bytes| u32::from_be_bytes(*bytes));
             // A picture is shown when all of it has come, and not before the one in front of it.
             let whole = picture.iter().map(|(_, received)| received.at).max();
