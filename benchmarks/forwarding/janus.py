@@ -1,4 +1,4 @@
-"""Janus (Debian package `janus`) with its VideoRoom, steered over its Unix socket."""
+"""Janus (Debian package `janus`) with its VideoRoom, steered over a WebSocket."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import itertools
 import json
 import re
 import shutil
-import socket
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Subprotocol
 
 from benchmarks.forwarding.client import TIMEOUT_S, Client, Remote
 from benchmarks.forwarding.dtls import Certificate, Profile
@@ -20,6 +22,7 @@ from benchmarks.forwarding.server import HOST, PAYLOAD_TYPE, SSRC, Room
 
 LIBRARY = Path("/usr/lib/x86_64-linux-gnu/janus")
 ROOM = 1234
+API_PORT = 8188
 
 
 class Janus:
@@ -31,9 +34,13 @@ class Janus:
         self._certificate = Certificate()
         _write_configuration(self._folder, event_loops)
         self.process = Process(
-            ["/usr/bin/janus", "-F", self._folder, "-C", self._folder / "janus.jcfg", "-N"]
+            ["/usr/bin/janus", "-F", self._folder, "-C", self._folder / "janus.jcfg", "-N"], by_signal=True
         )
-        self._api = _Api(self._folder / "api.sock")
+        try:
+            self._api = _Api()
+        except ConnectionRefusedError:
+            self.process.close()
+            raise
 
     def fill(self, receivers: int, profile: Profile) -> Room:
         handle = self._api.attach()
@@ -72,10 +79,10 @@ class Janus:
 
 
 class _Api:
-    """Requests and events over the Unix socket, one message a packet."""
+    """Requests and events, a message each."""
 
-    def __init__(self, path: Path) -> None:
-        self._socket = _connect(path)
+    def __init__(self) -> None:
+        self._socket = _connect()
         self._numbers = itertools.count(1)
         self._unread: list[dict[str, Any]] = []
         self._session = self._request({"janus": "create"})["data"]["id"]
@@ -118,7 +125,7 @@ class _Api:
 
     def _send(self, request: dict[str, Any]) -> str:
         transaction = str(next(self._numbers))
-        self._socket.send(json.dumps(request | {"transaction": transaction}).encode())
+        self._socket.send(json.dumps(request | {"transaction": transaction}))
         return transaction
 
     def _next(self, wanted: Any) -> dict[str, Any]:
@@ -126,26 +133,22 @@ class _Api:
             if wanted(read):
                 return self._unread.pop(index)
         while True:
-            read = json.loads(self._socket.recv(1 << 20))
+            read = json.loads(self._socket.recv(TIMEOUT_S))
             if wanted(read):
                 return read  # type: ignore[no-any-return]  # Janus sends objects
             self._unread.append(read)
 
 
-def _connect(path: Path) -> socket.socket:
+def _connect() -> ClientConnection:
+    """Raises ConnectionRefusedError when nobody listens in time."""
     end = time.monotonic() + TIMEOUT_S
     while True:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        made.settimeout(TIMEOUT_S)
         try:
-            made.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            made.close()
+            return connect(f"ws://127.0.0.1:{API_PORT}", subprotocols=[Subprotocol("janus-protocol")])
+        except ConnectionRefusedError:
             if time.monotonic() > end:
                 raise
             time.sleep(0.05)
-        else:
-            return made
 
 
 def _remote(sdp: str) -> Remote:
@@ -188,7 +191,7 @@ def _description(client: Client, certificate: Certificate, direction: str, ssrc:
 
 def _write_configuration(folder: Path, event_loops: int | None) -> None:
     """Only the plugin and the transport that are used, no restriction on bitrate, ICE-lite as hubbub is."""
-    for kind, library in (("plugins", "libjanus_videoroom.so"), ("transports", "libjanus_pfunix.so")):
+    for kind, library in (("plugins", "libjanus_videoroom.so"), ("transports", "libjanus_websockets.so")):
         (folder / kind).mkdir()
         (folder / kind / library).symlink_to(LIBRARY / kind / library)
     for kind in ("events", "loggers"):
@@ -209,8 +212,9 @@ general: {{
 nat: {{ ice_lite = true, ice_tcp = false, full_trickle = false, ice_enforce_list = "{HOST}" }}
 media: {{ ipv6 = false, rtp_port_range = "20000-40000" }}
 """)
-    (folder / "janus.transport.pfunix.jcfg").write_text(f"""
-general: {{ enabled = true, json = "compact", path = "{folder}/api.sock", type = "SOCK_SEQPACKET" }}
+    (folder / "janus.transport.websockets.jcfg").write_text(f"""
+general: {{ json = "compact", ws = true, ws_port = {API_PORT}, ws_ip = "127.0.0.1", wss = false }}
+admin: {{ admin_ws = false }}
 """)
     (folder / "janus.plugin.videoroom.jcfg").write_text("general: {}\n")
 

@@ -11,9 +11,12 @@ STOP_S = 5
 
 
 class Process:
-    """A child that speaks lines over its standard input and output."""
+    """A child that speaks lines over its standard input and output, and ends with the former or by a signal."""
 
-    def __init__(self, command: Sequence[str | Path], *, descriptors: Sequence[int] = ()) -> None:
+    def __init__(
+        self, command: Sequence[str | Path], *, descriptors: Sequence[int] = (), by_signal: bool = False
+    ) -> None:
+        self._by_signal = by_signal
         self._child = subprocess.Popen(
             [str(word) for word in command],
             stdin=subprocess.PIPE,
@@ -50,7 +53,7 @@ class Process:
         assert self._child.stdout is not None
         if self._child.poll() is None:
             self._child.stdin.close()
-        if not self._ended():
+        if self._by_signal or not self._ended():
             self._child.terminate()
         if not self._ended():
             self._child.kill()
