@@ -36,6 +36,13 @@ class Channel:
         for follower in tuple(self.followers):
             follower.offer(entry)
 
+    def correct(self, entry: Entry) -> None:
+        """Another entry changed this one after it was told: whoever comes now gets it as it is now."""
+        for place, kept in enumerate(self._tail):
+            if kept.seq == entry.seq:
+                self._size += entry.size - kept.size
+                self._tail[place] = entry
+
     def tail(self, position: int, oldest_ms: int) -> Iterable[Entry] | None:
         """Entries behind the seq `position`, or None where only the store can tell.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from rtc.conference import Answer, TrackInfo
 
 if TYPE_CHECKING:
-    from signaling.eventlog import Entry
+    from signaling.entry import Entry, Revise
     from signaling.room import Room
     from signaling.tokens import Claims
 
@@ -35,7 +35,7 @@ class Append:
 
     `key` makes it idempotent per `sender`. `to` are the participant ids and identities that may see it.
     What is `certain` has happened whether it can be stored or not (somebody left): it never fails, its result
-    is None when it was told without being logged.
+    is None when it was told without being logged. With `revise` the event corrects earlier ones.
     """
 
     room: str
@@ -45,6 +45,7 @@ class Append:
     sender: str | None = None
     to: tuple[str, ...] | None = None
     certain: bool = False
+    revise: Revise | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,32 @@ class History:
     before: int | None
     limit: int
     types: frozenset[str] | None = None
+    viewer: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Result: the Entry that an Append with this key would answer with, or None."""
+
+    room: str
+    sender: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """Log something of which only the newest counts. Result: its Entry, once it is stored."""
+
+    topic: str
+    type: str
+    data: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """Result: the newest Entry of that topic, or None."""
+
+    topic: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +189,9 @@ Effect = (
     | Append
     | Recover
     | History
+    | Known
+    | Remember
+    | Recall
     | Verify
     | Renew
     | IceServers
@@ -200,6 +230,21 @@ def recover(effect: Recover) -> Steps[list[Entry] | None]:
 
 def history(effect: History) -> Steps[tuple[list[Entry], bool]]:
     result: tuple[list[Entry], bool] = yield effect
+    return result
+
+
+def known(effect: Known) -> Steps[Entry | None]:
+    result: Entry | None = yield effect
+    return result
+
+
+def remember(effect: Remember) -> Steps[Entry]:
+    result: Entry = yield effect
+    return result
+
+
+def recall(topic: str) -> Steps[Entry | None]:
+    result: Entry | None = yield Recall(topic)
     return result
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import msgspec
 
 from signaling.cursors import EPOCH_BYTES, cursor_of
@@ -50,8 +53,25 @@ class Mark(msgspec.Struct, frozen=True):
     open: bool
 
 
+class Revision(msgspec.Struct, frozen=True):
+    """What an entry that corrects others does: `data` and `to` are its own, `changed` maps offsets to the
+    data that takes the place of theirs."""
+
+    data: Any
+    to: tuple[str, ...] | None
+    changed: dict[int, Any]
+
+
+# Called within the transaction with a way to read the topic's entries by offset and the new entry's offset.
+# Raises HubbubError to refuse, and then nothing is stored.
+Revise = Callable[[Callable[[int], Entry | None], int], Revision]
+
+
 class Draft(msgspec.Struct, frozen=True):
-    """An entry on its way in. The same `key` of the same `sender` in one topic is stored once."""
+    """An entry on its way in. The same `key` of the same `sender` in one topic is stored once.
+
+    With `revise` its data, and whom it is for, are found when it is stored.
+    """
 
     topic: str
     type: str
@@ -61,6 +81,15 @@ class Draft(msgspec.Struct, frozen=True):
     key: str | None = None
     sender: str = ""
     mark: Mark | None = None
+    revise: Revise | None = None
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """`fresh` unless a repeated key answered the first one's place. `changed` are the entries corrected."""
+
+    entry: Entry
+    fresh: bool
+    changed: tuple[Entry, ...] = ()
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ import msgspec
 from signaling.attendance import mark_of
 from signaling.channel import Channel
 from signaling.cursors import Cursor, cursor_of, tag_of
-from signaling.entry import Draft, Entry, Page
+from signaling.entry import Draft, Entry, Page, Revise, Stored
 from signaling.errors import HubbubError, unavailable
 from signaling.follower import Follower, OnEntry, OnGap, OnOpen, Ready
 from signaling.retention import Retentions
@@ -92,11 +92,13 @@ class EventLog:
         key: str | None = None,
         sender: str | None = None,
         to: tuple[str, ...] | None = None,
+        revise: Revise | None = None,
     ) -> Entry:
         """Store an event; answers it when it is stored and every follower was told.
 
         The order of calls is the order of offsets. The same `key` of the same `sender` answers the first
-        entry's place again. Raises HubbubError unavailable when it could not be stored.
+        entry's place again. With `revise` it corrects earlier entries, and gets `data` and `to` from there.
+        Raises HubbubError unavailable when it could not be stored, and what `revise` refuses it with.
         """
         draft = Draft(
             topic,
@@ -107,27 +109,31 @@ class EventLog:
             key,
             sender or "",
             mark_of(topic, type, data),
+            revise,
         )
         shelf = self._shelf(topic)
         stored: asyncio.Future[Entry] = asyncio.get_running_loop().create_future()
 
-        def done(entry: Entry | None, fresh: bool, failure: Exception | None) -> None:
-            if entry is not None and fresh:
-                self._publish(shelf, entry)
+        def done(result: Stored | None, failure: Exception | None) -> None:
+            if result is not None and result.fresh:
+                self._publish(shelf, result)
             if stored.done():
                 return
-            if entry is not None:
-                stored.set_result(entry)
+            if result is not None:
+                stored.set_result(result.entry)
             else:
                 stored.set_exception(failure or unavailable("the event could not be stored"))
 
         shelf.store.append(draft, done)
         return await stored
 
-    def _publish(self, shelf: Shelf, entry: Entry) -> None:
+    def _publish(self, shelf: Shelf, stored: Stored) -> None:
+        entry = stored.entry
         shelf.published = entry.seq
         channel = shelf.channels.get(entry.topic)
         if channel is not None:
+            for corrected in stored.changed:
+                channel.correct(corrected)
             channel.publish(entry)
         for watch in self._watchers:
             watch(entry)
@@ -158,6 +164,10 @@ class EventLog:
             )
 
         return await self._shelf(topic).store.history(topic, before, limit, visible, self.now_ms())
+
+    async def known(self, topic: str, sender: str, key: str) -> Entry | None:
+        """The entry that an append with this key would answer with, instead of storing another one."""
+        return await self._shelf(topic).store.known(topic, sender, key, self.now_ms())
 
     async def between(self, topic: str, since: str, until: int) -> list[Entry] | None:
         """Entries behind the cursor `since` up to and including offset `until`.

@@ -193,8 +193,15 @@ class Hosting:
                 return await self.enter(room)
             case effects.Recover(room, since, until):
                 return await self._events.between(f"room:{room}", since, until)
-            case effects.History(room, before, limit, types):
-                return await self._events.history(f"room:{room}", before, limit, types)
+            case effects.History(room, before, limit, types, viewer):
+                return await self._events.history(f"room:{room}", before, limit, types, viewer)
+            case effects.Known(room, sender, key):
+                return await self._events.known(f"room:{room}", sender, key)
+            case effects.Remember(topic, kind, data):
+                return await self._events.append(topic, kind, data)
+            case effects.Recall(topic):
+                entries, _ = await self._events.history(topic, limit=1)
+                return entries[-1] if entries else None
             case effects.Verify(token):
                 return self._verify(token)
             case effects.Renew(claims):
@@ -218,7 +225,13 @@ class Hosting:
     async def _log(self, room: Room, effect: Append, ticket: int) -> Entry | None:
         try:
             return await self._events.append(
-                room.topic, effect.type, effect.data, key=effect.key, sender=effect.sender, to=effect.to
+                room.topic,
+                effect.type,
+                effect.data,
+                key=effect.key,
+                sender=effect.sender,
+                to=effect.to,
+                revise=effect.revise,
             )
         except HubbubError as error:
             if not effect.certain:

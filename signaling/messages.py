@@ -19,6 +19,8 @@ MAX_MESSAGE_BYTES = 64 * KIB
 MAX_LARGE_MESSAGE_BYTES = 256 * KIB
 MAX_PRESENCE_BYTES = 4 * KIB
 MAX_CHAT_TEXT_BYTES = 8 * KIB
+# The longest emoji sequences of Unicode take about 35 bytes.
+MAX_REACTION_BYTES = 64
 MAX_HISTORY = 200
 # RTP pictures are at most 65,535 pixels high (RFC 8851 gives no more to `max-height`).
 MAX_UINT16 = 0xFFFF
@@ -84,6 +86,38 @@ class ChatHistory(Request, frozen=True, kw_only=True, tag="chat.history"):
 
     def __post_init__(self) -> None:
         _in_range("limit", self.limit, 1, MAX_HISTORY)
+
+
+class ChatEdit(Request, frozen=True, kw_only=True, tag="chat.edit"):
+    """`offset` is the message's, here and in the three requests below."""
+
+    offset: int
+    text: str
+    data: msgspec.Raw | None = None
+
+    def __post_init__(self) -> None:
+        limit_text("text", self.text, MAX_CHAT_TEXT_BYTES)
+
+
+class ChatDelete(Request, frozen=True, kw_only=True, tag="chat.delete"):
+    offset: int
+
+
+class ChatReact(Request, frozen=True, kw_only=True, tag="chat.react"):
+    offset: int
+    reaction: str
+    on: bool = True
+
+    def __post_init__(self) -> None:
+        if not self.reaction:
+            raise ValueError("reaction must not be empty")
+        limit_text("reaction", self.reaction, MAX_REACTION_BYTES)
+
+
+class ChatRead(Request, frozen=True, kw_only=True, tag="chat.read"):
+    """Without `offset` it asks how far the identity has read."""
+
+    offset: int | None = None
 
 
 class EventSend(Request, frozen=True, kw_only=True, tag="event.send"):
@@ -156,6 +190,10 @@ AnyRequest = (
     | PresenceSet
     | ChatSend
     | ChatHistory
+    | ChatEdit
+    | ChatDelete
+    | ChatReact
+    | ChatRead
     | EventSend
     | Signal
     | MediaOffer

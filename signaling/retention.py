@@ -29,11 +29,15 @@ class Retention(msgspec.Struct, frozen=True):
             raise ValueError(f"retention of {self.pattern}: entries and age_ms must be at least 1")
 
 
+# Up to where an identity has read a room's chat: only the newest counts, for as long as tokens live.
+READ_POSITIONS = Retention("read:*", entries=1, age_ms=30 * DAY_MS)
+
+
 class Retentions:
     """The first pattern that matches a topic decides; `default` where none does."""
 
     def __init__(self, rules: Sequence[Retention] = (), default: Retention | None = None) -> None:
-        self.rules = (*rules, default or Retention("*"))
+        self.rules = (READ_POSITIONS, *rules, default or Retention("*"))
         self.of = lru_cache(maxsize=4096)(self._of)
 
     def _of(self, topic: str) -> Retention:

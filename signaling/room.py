@@ -20,6 +20,7 @@ from signaling.ids import new_id, new_secret
 from signaling.ordering import Ordering
 from signaling.outbox import Frame, Outbox, frame
 from signaling.participant import Arrival, Participant, TrackView, View
+from signaling.presence import Presence
 from signaling.tokens import Claims
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Room:
         self.closed = False
         self.draining = False
         self.ordering = Ordering()
+        self._presence = Presence()
 
     @property
     def topic(self) -> str:
@@ -158,9 +160,14 @@ class Room:
 
     def deadline(self) -> float | None:
         """Unix seconds of the next `tick` that is of use."""
-        return min((person.lapses_at or 0.0 for person in self._lapsing.values()), default=None)
+        times = [person.lapses_at or 0.0 for person in self._lapsing.values()]
+        if (due := self._presence.deadline()) is not None:
+            times.append(due)
+        return min(times, default=None)
 
     def tick(self, now: float) -> list[Effect]:
+        for participant, state in self._presence.tick(now):
+            self._tell_presence(participant, state)
         lapsed = [person for person in self._lapsing.values() if (person.lapses_at or 0.0) <= now]
         return [effect for person in lapsed for effect in self.remove(person, "lost")]
 
@@ -212,6 +219,21 @@ class Room:
 
         self.ordering.after(tell, fleeting=fleeting)
 
+    def set_presence(
+        self, person: Participant, state: dict[str, Any], now: float, ttl_ms: int | None = None
+    ) -> None:
+        """Told now, or a little later together with what comes until then (signaling/presence.py)."""
+        told = self._presence.set(person.id, state, now, ttl_ms)
+        if told is not None:
+            self._tell_presence(person.id, told)
+
+    def _tell_presence(self, participant: str, state: dict[str, Any]) -> None:
+        def keep(person: Participant) -> None:
+            person.view.presence = state
+
+        event = {"type": "presence", "participant": participant, "state": state}
+        self.announce(event, participant, change=keep)
+
     def broadcast(self, message: Frame, to: tuple[str, ...] | None = None) -> None:
         for person in self.people.values():
             if person.present and (to is None or person.seen_by(to)):
@@ -233,6 +255,7 @@ class Room:
 
     def _gone(self, participant_id: str) -> None:
         person = self.people.pop(participant_id, None)
+        self._presence.forget(participant_id)
         if person is not None:
             person.present = False
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from signaling import effects
+from signaling.chat import handlers as chat_handlers
 from signaling.effects import Recover, Renew, Reply, Steps, append
 from signaling.errors import CloseCode, HubbubError, bad_request, conflict, forbidden, not_found, rate_limited
 from signaling.ids import validate_name
@@ -33,6 +34,7 @@ from signaling.messages import (
 )
 from signaling.outbox import MAX_OUTBOX_BYTES, Outbox, frame
 from signaling.participant import RESUME_SECONDS, Participant
+from signaling.presence import handlers as presence_handlers
 from signaling.room import Room, event_of
 from signaling.tokens import Claims
 
@@ -280,4 +282,6 @@ handlers: dict[type[Request], Handler] = {
     AuthRefresh: auth_refresh,
     Signal: signal,
     **media_handlers,
+    **chat_handlers,
+    **presence_handlers,
 }

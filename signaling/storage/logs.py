@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from signaling.entry import Draft, Entry, Page
+from signaling.entry import Draft, Entry, Page, Stored
 
 # How a position before everything that is kept is written: whoever starts there misses nothing.
 EARLIEST = -1
@@ -13,8 +13,7 @@ EARLIEST = -1
 PAGE_ENTRIES = 256
 PAGE_BYTES = 256 * 1024
 
-# entry, whether it is new (not the first answer to a repeated key), failure
-Appended = Callable[[Entry | None, bool, Exception | None], None]
+Appended = Callable[[Stored | None, Exception | None], None]
 Visible = Callable[[Entry], bool]
 
 
@@ -41,6 +40,9 @@ class LogStore(Protocol):
         self, topic: str, before: int | None, limit: int, visible: Visible, now_ms: int
     ) -> tuple[list[Entry], bool]:
         """The newest `limit` visible entries before offset `before`, oldest first; whether there are more."""
+
+    async def known(self, topic: str, sender: str, key: str, now_ms: int) -> Entry | None:
+        """What an append with that key would answer instead of storing."""
 
     async def marks(self) -> list[tuple[str, str]]:
         """(topic, name) of every mark that is open."""

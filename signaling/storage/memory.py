@@ -5,13 +5,14 @@ from __future__ import annotations
 import heapq
 import secrets
 from collections import OrderedDict, deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 
 import msgspec
 
 from signaling.cursors import EPOCH_BYTES
-from signaling.entry import Draft, Entry, Page
+from signaling.entry import Draft, Entry, Page, Stored
+from signaling.errors import HubbubError
 from signaling.retention import IDLE_TOPIC_MS, KEY_AGE_MS, KEY_ENTRIES, Retentions
 from signaling.storage.logs import EARLIEST, PAGE_BYTES, PAGE_ENTRIES, Appended, Visible
 
@@ -28,6 +29,13 @@ class Topic:
         """Seq of the newest entry that was deleted."""
         self.keys: OrderedDict[tuple[str, str], Entry] = OrderedDict()
         self.marks: dict[str, None] = {}
+
+    def place(self, offset: int) -> int:
+        return offset - (self.next - len(self.entries))
+
+    def find(self, offset: int) -> Entry | None:
+        place = self.place(offset)
+        return self.entries[place] if 0 <= place < len(self.entries) else None
 
     def trim(self, limit: int, oldest_ms: int) -> None:
         while self.entries and (len(self.entries) > limit or self.entries[0].at_ms < oldest_ms):
@@ -61,11 +69,15 @@ class MemoryStore:
             topic = self._topics[draft.topic] = Topic(self._forgotten)
         known = topic.keys.get((draft.sender, draft.key)) if draft.key is not None else None
         if known is not None and known.at_ms >= draft.at_ms - KEY_AGE_MS:
-            return done(known, False, None)
-        entry = self._add(topic, draft)
-        return done(entry, True, None)
+            return done(Stored(known, fresh=False), None)
+        try:
+            stored = self._add(topic, draft)
+        except HubbubError as refusal:
+            return done(None, refusal)
+        return done(stored, None)
 
-    def _add(self, topic: Topic, draft: Draft) -> Entry:
+    def _add(self, topic: Topic, draft: Draft) -> Stored:
+        data, to, changed = revised(draft, topic.find, topic.next)
         self._last += 1
         # Never backwards in one topic, so that the old ones are always at its beginning.
         topic.last_ms = max(topic.last_ms, draft.at_ms)
@@ -74,8 +86,8 @@ class MemoryStore:
             topic.next,
             topic.last_ms,
             draft.type,
-            msgspec.Raw(draft.data),
-            draft.to,
+            msgspec.Raw(data),
+            to,
             self.epoch,
             self._last,
         )
@@ -88,8 +100,10 @@ class MemoryStore:
             topic.marks[draft.mark.name] = None
         elif draft.mark is not None:
             topic.marks.pop(draft.mark.name, None)
+        for correction in changed:
+            topic.entries[topic.place(correction.offset)] = correction
         self._trim(draft.topic, topic, draft.at_ms)
-        return entry
+        return Stored(entry, fresh=True, changed=changed)
 
     async def read(self, after: Mapping[str, int], now_ms: int, limit: int = PAGE_ENTRIES) -> Page:
         gaps: set[str] = set()
@@ -127,6 +141,11 @@ class MemoryStore:
         found = list(islice(backwards, limit + 1))
         return found[limit - 1 :: -1] if len(found) > limit else found[::-1], len(found) > limit
 
+    async def known(self, topic: str, sender: str, key: str, now_ms: int) -> Entry | None:
+        kept = self._topics.get(topic)
+        entry = None if kept is None else kept.keys.get((sender, key))
+        return None if entry is None or entry.at_ms < now_ms - KEY_AGE_MS else entry
+
     async def marks(self) -> list[tuple[str, str]]:
         return [(name, mark) for name, topic in self._topics.items() for mark in topic.marks]
 
@@ -140,6 +159,21 @@ class MemoryStore:
 
     def _trim(self, name: str, topic: Topic, now_ms: int) -> None:
         topic.trim(self._retentions.of(name).entries, self._retentions.oldest_ms(name, now_ms))
+
+
+def revised(
+    draft: Draft, find: Callable[[int], Entry | None], offset: int
+) -> tuple[bytes, tuple[str, ...] | None, tuple[Entry, ...]]:
+    """(data, to, corrected entries) of a draft that is about to get `offset`. Raises what it is refused by."""
+    if draft.revise is None:
+        return draft.data, draft.to, ()
+    revision = draft.revise(find, offset)
+    changed = []
+    for number, data in revision.changed.items():
+        before = find(number)
+        assert before is not None, "a revision corrects what it has read"
+        changed.append(msgspec.structs.replace(before, data=msgspec.Raw(msgspec.json.encode(data))))
+    return msgspec.json.encode(revision.data), revision.to, tuple(changed)
 
 
 def _seq(entry: Entry) -> int:

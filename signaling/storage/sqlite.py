@@ -12,11 +12,11 @@ from itertools import islice
 import msgspec
 
 from signaling.cursors import EPOCH_BYTES
-from signaling.entry import Draft, Entry, Mark, Page
+from signaling.entry import Draft, Entry, Mark, Page, Stored
 from signaling.retention import IDLE_TOPIC_MS, KEY_AGE_MS, KEY_ENTRIES, Retentions
 from signaling.storage.database import Database
 from signaling.storage.logs import EARLIEST, PAGE_ENTRIES, Appended, Visible
-from signaling.storage.memory import cut
+from signaling.storage.memory import cut, revised
 
 SCHEMA = (
     "CREATE TABLE log_facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -57,12 +57,56 @@ class SqliteStore:
         return last
 
     def append(self, draft: Draft, done: Appended) -> None:
-        def stored(result: tuple[Entry, bool] | None, failure: Exception | None) -> None:
-            entry, fresh = result or (None, False)
-            done(entry, fresh, failure)
-
         limit = self._retentions.of(draft.topic).entries
-        self._database.submit(partial(_append, draft=draft, limit=limit, epoch=self.epoch), stored)
+        self._database.submit(partial(self._append, draft=draft, limit=limit), done)
+
+    def _append(self, connection: sqlite3.Connection, draft: Draft, limit: int) -> Stored:
+        topic, following, last_ms = _topic(connection, draft.topic)
+        if draft.key is not None and (known := _known(connection, draft)):
+            return Stored(self._first(draft, known), fresh=False)
+        # Never backwards in one topic, so that the old ones are always at its beginning.
+        at_ms = max(last_ms, draft.at_ms)
+        data, to, changed = revised(draft, partial(self._find, connection, draft.topic, topic), following)
+        audience = None if to is None else msgspec.json.encode(to)
+        seq = connection.execute(
+            "INSERT INTO entries (topic, offset, at_ms, type, data, audience) VALUES (?, ?, ?, ?, ?, ?)",
+            (topic, following, at_ms, draft.type, data, audience),
+        ).lastrowid
+        assert seq is not None, "an INSERT into a table with a row id has one"
+        connection.execute(
+            "UPDATE topics SET next = ?, last_ms = ? WHERE id = ?", (following + 1, at_ms, topic)
+        )
+        for correction in changed:
+            connection.execute("UPDATE entries SET data = ? WHERE seq = ?", (correction.data, correction.seq))
+        if draft.key is not None:
+            connection.execute(
+                "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)",
+                (topic, draft.sender, draft.key, seq, following, at_ms),
+            )
+        if draft.mark is not None:
+            _note(connection, draft.topic, draft.mark)
+        if following % TRIM_EVERY == 0:
+            _delete_before(connection, topic, following + 1 - limit)
+        entry = Entry(draft.topic, following, at_ms, draft.type, msgspec.Raw(data), to, self.epoch, seq)
+        return Stored(entry, fresh=True, changed=changed)
+
+    def _first(self, draft: Draft, known: tuple[int, int, int]) -> Entry:
+        """Place and time of the entry that a key was first used for; the entry itself may be gone."""
+        seq, offset, at_ms = known
+        return Entry(
+            draft.topic, offset, at_ms, draft.type, msgspec.Raw(draft.data), draft.to, self.epoch, seq
+        )
+
+    def _find(self, connection: sqlite3.Connection, name: str, topic: int, offset: int) -> Entry | None:
+        row = connection.execute(
+            f"SELECT {COLUMNS} FROM entries WHERE topic = ? AND offset = ?", (topic, offset)
+        ).fetchone()
+        return None if row is None else self._entry(name, row)
+
+    async def known(self, topic: str, sender: str, key: str, now_ms: int) -> Entry | None:
+        draft = Draft(topic, "", b"null", now_ms, key=key, sender=sender)
+        found = await self._database.read(partial(_known, draft=draft))
+        return None if found is None else self._first(draft, found)
 
     async def read(self, after: Mapping[str, int], now_ms: int, limit: int = PAGE_ENTRIES) -> Page:
         return await self._database.read(partial(self._read, after=dict(after), now_ms=now_ms, limit=limit))
@@ -195,34 +239,6 @@ def _last_seq(connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def _append(connection: sqlite3.Connection, draft: Draft, limit: int, epoch: bytes) -> tuple[Entry, bool]:
-    """The entry, and whether it is new: a repeated key answers the first one's place and time."""
-    topic, following, last_ms = _topic(connection, draft.topic)
-    data, to = msgspec.Raw(draft.data), draft.to
-    if draft.key is not None and (known := _known(connection, topic, draft)):
-        seq, offset, at_ms = known
-        return Entry(draft.topic, offset, at_ms, draft.type, data, to, epoch, seq), False
-    # Never backwards in one topic, so that the old ones are always at its beginning.
-    at_ms = max(last_ms, draft.at_ms)
-    audience = None if to is None else msgspec.json.encode(to)
-    added = connection.execute(
-        "INSERT INTO entries (topic, offset, at_ms, type, data, audience) VALUES (?, ?, ?, ?, ?, ?)",
-        (topic, following, at_ms, draft.type, draft.data, audience),
-    ).lastrowid
-    assert added is not None, "an INSERT into a table with a row id has one"
-    connection.execute("UPDATE topics SET next = ?, last_ms = ? WHERE id = ?", (following + 1, at_ms, topic))
-    if draft.key is not None:
-        connection.execute(
-            "INSERT OR REPLACE INTO keys VALUES (?, ?, ?, ?, ?, ?)",
-            (topic, draft.sender, draft.key, added, following, at_ms),
-        )
-    if draft.mark is not None:
-        _note(connection, draft.topic, draft.mark)
-    if following % TRIM_EVERY == 0:
-        _delete_before(connection, topic, following + 1 - limit)
-    return Entry(draft.topic, following, at_ms, draft.type, data, to, epoch, added), True
-
-
 def _topic(connection: sqlite3.Connection, name: str) -> tuple[int, int, int]:
     """(id, next, last_ms), made where it is missing."""
     row: tuple[int, int, int] | None = connection.execute(
@@ -238,10 +254,11 @@ def _topic(connection: sqlite3.Connection, name: str) -> tuple[int, int, int]:
     return added.lastrowid, 0, 0
 
 
-def _known(connection: sqlite3.Connection, topic: int, draft: Draft) -> tuple[int, int, int] | None:
+def _known(connection: sqlite3.Connection, draft: Draft) -> tuple[int, int, int] | None:
     row: tuple[int, int, int] | None = connection.execute(
-        "SELECT seq, offset, at_ms FROM keys WHERE topic = ? AND sender = ? AND key = ? AND at_ms >= ?",
-        (topic, draft.sender, draft.key, draft.at_ms - KEY_AGE_MS),
+        "SELECT keys.seq, keys.offset, keys.at_ms FROM keys JOIN topics ON topics.id = keys.topic"
+        " WHERE topics.name = ? AND sender = ? AND key = ? AND at_ms >= ?",
+        (draft.topic, draft.sender, draft.key, draft.at_ms - KEY_AGE_MS),
     ).fetchone()
     return row
 
