@@ -13,6 +13,8 @@ from structlog.typing import Processor
 
 # aiohttp logs subprotocols (which may hold a token) and addresses; what matters of it we log ourselves.
 SILENCED = ("aiohttp", "asyncio", "aioice", "aiortc")
+# Local variables hold tokens, keys and what people wrote: a traceback shows where, not what.
+_TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
 
 def configure(level: str, style: str) -> None:
@@ -25,9 +27,10 @@ def configure(level: str, style: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
     ]
     if style == "console":
-        rendered: list[Processor] = [structlog.dev.ConsoleRenderer()]
+        formatter = structlog.dev.RichTracebackFormatter(show_locals=False)
+        rendered: list[Processor] = [structlog.dev.ConsoleRenderer(exception_formatter=formatter)]
     else:
-        rendered = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        rendered = [structlog.processors.ExceptionRenderer(_TRACEBACKS), structlog.processors.JSONRenderer()]
     structlog.configure(
         processors=[*shared, *rendered],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

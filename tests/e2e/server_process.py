@@ -66,7 +66,7 @@ class ServerProcess:
         }
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "signaling.cli", "serve", *self.arguments,
-            env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+            env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, limit=1 << 24,
         )  # fmt: skip
         listening = asyncio.Event()
         self._reader = asyncio.create_task(self._read(listening))
