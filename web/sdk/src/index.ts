@@ -1,3 +1,6 @@
+export { Chat, type ChatEvents, type SendOptions } from "./chat/chat.js";
+export type { ChatMessage } from "./chat/log.js";
+export type { PendingMessage, TextStore } from "./chat/outbox.js";
 export { CloseCode, isRetryable, type ErrorCode, type Reason } from "./codes.js";
 export { HubbubError } from "./errors.js";
 export { BrowserHandler } from "./media/browser.js";
@@ -13,6 +16,7 @@ export type {
 } from "./media/handler.js";
 export { LocalTrack, type PublishOptions } from "./media/local_track.js";
 export { PeerCall, type PeerCallOptions } from "./peercall.js";
+export { Presence } from "./presence.js";
 export { Room, type RoomEvent, type RoomEvents, type RoomOptions, type RoomState } from "./room.js";
 export type { ParticipantView, TrackView } from "./roster.js";
 export { readToken, type TokenClaims, type TokenProvider } from "./token.js";

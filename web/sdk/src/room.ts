@@ -1,3 +1,5 @@
+import { Chat } from "./chat/chat.js";
+import type { TextStore } from "./chat/outbox.js";
 import { Emitter } from "./emitter.js";
 import { HubbubError } from "./errors.js";
 import { BrowserHandler } from "./media/browser.js";
@@ -7,6 +9,7 @@ import type { LocalTrack, PublishOptions } from "./media/local_track.js";
 import { Subscriptions } from "./media/subscriptions.js";
 import { onPageHide } from "./network.js";
 import { PeerCall } from "./peercall.js";
+import { Presence } from "./presence.js";
 import { Roster, type Change, type ParticipantView, type TrackView } from "./roster.js";
 import { Signaling } from "./signaling.js";
 import type { OpenWebSocket } from "./socket.js";
@@ -35,6 +38,8 @@ export interface RoomOptions {
   /** How long `connect` tries, in milliseconds. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Where unsent chat outlives the page; defaults to `localStorage`, null keeps none. */
+  readonly store?: TextStore | null;
   /** For tests and for other places than browsers. */
   readonly createHandler?: CreateHandler;
   readonly openWebSocket?: OpenWebSocket;
@@ -98,6 +103,8 @@ export class Room extends Emitter<RoomEvents> {
   readonly #options: RoomOptions;
   readonly #stopWatching: () => void;
   #reply: JoinReply | null = null;
+  #chat: Chat | null = null;
+  #presence: Presence | null = null;
 
   /**
    * Join a room. Rejects with HubbubError: `retryable` says whether it is worth asking the user to try again.
@@ -207,10 +214,21 @@ export class Room extends Emitter<RoomEvents> {
     await this.request("media.policy", { mode });
   }
 
-  /** Presence is what others see of one's state; with `ttlMs` it clears itself (typing). */
-  async setPresence(state: object, ttlMs?: number): Promise<void> {
-    if (ttlMs === undefined) this.#signaling.presence = state;
-    await this.request("presence.set", { state, ...(ttlMs !== undefined && { ttl_ms: ttlMs }) });
+  /** What is presented when the room is joined anew. `presence` looks after it. */
+  set presenceOnJoining(state: object) {
+    this.#signaling.presence = state;
+  }
+
+  /** The room's conversation. */
+  get chat(): Chat {
+    if (!this.#chat) throw new HubbubError("misuse", "not in the room yet");
+    return this.#chat;
+  }
+
+  /** One's own state as others see it. */
+  get presence(): Presence {
+    this.#presence ??= new Presence(this, this.#options.presence);
+    return this.#presence;
   }
 
   /** Resolves to the event's place in the room's log when it is kept, otherwise to null. */
@@ -290,6 +308,8 @@ export class Room extends Emitter<RoomEvents> {
     this.#tell(this.#roster.reset(reply, resumed));
     this.media.joined(reply.ice_servers, resumed);
     this.#growSlots();
+    // From the first moment, so that nothing said is missed.
+    this.#chat ??= new Chat(this, this.#options.store === undefined ? browserStore() : this.#options.store);
     this.emit("joined", reply, resumed);
   }
 
@@ -365,5 +385,14 @@ export class Room extends Emitter<RoomEvents> {
     return this.participants
       .filter((participant) => !participant.local)
       .reduce((sum, { tracks }) => sum + tracks.filter((track) => track.kind === kind).length, 0);
+  }
+}
+
+/** Null where there is none, or where it is switched off. */
+function browserStore(): TextStore | null {
+  try {
+    return typeof window === "undefined" ? null : window.localStorage;
+  } catch {
+    return null;
   }
 }

@@ -47,8 +47,16 @@ const REFRESH_RETRY_MS = 5_000;
 const LEAVE_TIMEOUT_MS = 2_000;
 /** Events that came between the join reply and its handling; the server's outbox holds no more. */
 const MAX_EARLY_EVENTS = 10_000;
-/** State is sent whole on joining, so only these are of use when they are replayed. */
-const REPLAYED: ReadonlySet<string> = new Set(["chat", "event", "recording"]);
+/** State is sent whole on joining, so only what is history is of use when it is replayed. */
+const REPLAYED: ReadonlySet<string> = new Set([
+  "chat",
+  "chat.edited",
+  "chat.deleted",
+  "chat.reacted",
+  "chat.read",
+  "event",
+  "recording",
+]);
 
 /** The conversation with a room over as many sockets as it takes: joins, resumes, refreshes the token. */
 export class Signaling extends Emitter<SignalingEvents> {

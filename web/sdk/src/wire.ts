@@ -56,6 +56,11 @@ export const chatMessage = object({
   text: string,
   data: anything,
   to: nullable(array(string)),
+  /** Unix milliseconds of the last edit. */
+  edited_ms: nullable(integer),
+  deleted: withDefault(boolean, false),
+  /** Identities by reaction. */
+  reactions: withDefault(record(array(string)), {}),
 });
 export type WireChatMessage = Infer<typeof chatMessage>;
 
@@ -87,6 +92,10 @@ const EVENTS = {
   speakers: object({ levels: array(object({ participant: string, level: number, speaking: boolean })) }),
   presence: object({ participant: string, state: withDefault(record(anything), {}) }),
   chat: object({ message: chatMessage, cursor }),
+  "chat.edited": object({ target: integer, text: string, data: anything, by: sender, at_ms: integer, cursor }),
+  "chat.deleted": object({ target: integer, by: sender, cursor }),
+  "chat.reacted": object({ target: integer, reaction: string, on: boolean, from: sender, cursor }),
+  "chat.read": object({ identity: string, target: integer, cursor }),
   event: object({ name: string, data: anything, from: sender, offset: nullable(integer), cursor }),
   signal: object({ from: reference, data: anything }),
   recording: object({ id: string, state: string, cursor }),
@@ -119,6 +128,7 @@ export const mediaAnswer = object({
 export type MediaAnswer = Infer<typeof mediaAnswer>;
 
 const nothing = object({});
+const stored = object({ offset: integer, at_ms: integer });
 
 /** Decoders of every reply by the `type` of its request. */
 export const REPLIES = {
@@ -127,8 +137,12 @@ export const REPLIES = {
   ping: object({ at_ms: integer }),
   "auth.refresh": nothing,
   "presence.set": nothing,
-  "chat.send": object({ offset: integer, at_ms: integer }),
-  "chat.history": object({ messages: array(chatMessage), more: boolean }),
+  "chat.send": stored,
+  "chat.history": object({ messages: array(chatMessage), more: boolean, read: nullable(integer) }),
+  "chat.edit": stored,
+  "chat.delete": stored,
+  "chat.react": stored,
+  "chat.read": nothing,
   "event.send": object({ offset: nullable(integer) }),
   signal: nothing,
   "media.offer": mediaAnswer,
@@ -156,6 +170,10 @@ export interface RequestFields {
   "presence.set": { state: object; ttl_ms?: number };
   "chat.send": { text: string; data?: unknown; to?: readonly string[]; key?: string };
   "chat.history": { before?: number; limit?: number };
+  "chat.edit": { offset: number; text: string; data?: unknown };
+  "chat.delete": { offset: number };
+  "chat.react": { offset: number; reaction: string; on: boolean };
+  "chat.read": { offset: number };
   "event.send": { name: string; data: unknown; to?: readonly string[]; keep?: boolean };
   signal: { to: string; data: unknown };
   "media.offer": { sdp: string; tracks: Readonly<Record<string, PublishedSection>> };

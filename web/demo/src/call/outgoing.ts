@@ -11,18 +11,21 @@ export interface OutgoingState {
   readonly problem: string | null;
 }
 
+/** Puts into words for presence what is sent. */
+export type Described = (state: OutgoingState) => Readonly<Record<string, unknown>>;
+
 /** What a participant sends in a call, and the switches for it. */
 export class Outgoing {
   readonly #room: Room;
   readonly #road: Road;
   readonly #media: LocalMedia;
   /** In calls without the server it is presence that tells the others of mutes. */
-  readonly #presence: ((state: OutgoingState) => object) | null;
+  readonly #presence: Described | null;
   readonly #listeners = new Set<() => void>();
   #started = false;
   #state: OutgoingState = { muted: true, cameraOn: false, screen: null, problem: null };
 
-  constructor(room: Room, road: Road, media: LocalMedia, presence: ((state: OutgoingState) => object) | null) {
+  constructor(room: Room, road: Road, media: LocalMedia, presence: Described | null) {
     this.#room = room;
     this.#road = road;
     this.#media = media;
@@ -124,16 +127,7 @@ export class Outgoing {
   #update(change: Partial<OutgoingState>): void {
     this.#state = { ...this.#state, ...change };
     for (const listener of this.#listeners) listener();
-    if (this.#presence) void this.#tellPresence(this.#presence);
-  }
-
-  async #tellPresence(presence: (state: OutgoingState) => object): Promise<void> {
-    try {
-      await this.#room.setPresence(presence(this.#state));
-    } catch (problem) {
-      // It is presented again with the next join.
-      if (!(problem instanceof HubbubError)) throw problem;
-    }
+    if (this.#presence) this.#room.presence.update(this.#presence(this.#state));
   }
 }
 

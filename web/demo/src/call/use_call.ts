@@ -4,7 +4,7 @@ import { useEffect, useState, useSyncExternalStore } from "react";
 import type { LocalMedia } from "../media/local_media.js";
 import { Relay, type Road } from "../media/road.js";
 import { Mesh, type MeshState } from "../peer/mesh.js";
-import { Outgoing, type OutgoingState } from "./outgoing.js";
+import { Outgoing, type Described, type OutgoingState } from "./outgoing.js";
 import { meshScene, relayScene, type Scene } from "./tiles.js";
 
 export interface Call {
@@ -47,11 +47,11 @@ export function useCall(room: Room, media: LocalMedia, peerToPeer: boolean): Cal
 function begin(room: Room, media: LocalMedia, peerToPeer: boolean): Parts {
   const mesh = peerToPeer ? new Mesh(room) : null;
   const road: Road = mesh ?? new Relay(room);
-  const presence = mesh && ((state: OutgoingState) => meshPresence(mesh, state));
+  const presence: Described | null = mesh && ((state) => meshPresence(mesh, state));
   return { mesh, outgoing: new Outgoing(room, road, media, presence) };
 }
 
 /** What others cannot see in a stream: whether it is switched off, and which one is a screen. */
-function meshPresence(mesh: Mesh, { muted, cameraOn, screen }: OutgoingState): object {
+function meshPresence(mesh: Mesh, { muted, cameraOn, screen }: OutgoingState): Readonly<Record<string, unknown>> {
   return { p2p: true, microphone: !muted, camera: cameraOn, screen: screen ? mesh.screenStream : null };
 }
