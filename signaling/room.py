@@ -229,7 +229,7 @@ class Room:
 
     def _tell_presence(self, participant: str, state: dict[str, Any]) -> None:
         def keep(person: Participant) -> None:
-            person.view.presence = state
+            person.view.change(presence=state)
 
         event = {"type": "presence", "participant": participant, "state": state}
         self.announce(event, participant, change=keep)
