@@ -12,7 +12,6 @@ import structlog
 
 from rtc.conference import DataChannel, MediaEngine, MediaSettings
 from signaling import attendance
-from signaling import attendance
 from signaling.channel_door import ChannelDoor
 from signaling.config import Settings
 from signaling.connections import Connections
@@ -116,7 +115,6 @@ class Server:
         for entry in await self._revoked.load(self.clock()):
             self.revocations.add(entry)
         await self.log.start()
-        await attendance.clear(self.log)
         left_behind = await attendance.clear(self.log)
         if self.media is not None:
             await self.media.start()
