@@ -7,7 +7,6 @@ from contextlib import suppress
 from typing import Any
 
 import msgspec
-from signaling.eventlog import Entry
 
 from rtc.conference import (
     Answer,
@@ -22,6 +21,7 @@ from rtc.conference import (
 from signaling import effects, media
 from signaling.effects import Append, Effect
 from signaling.errors import CloseCode, HubbubError, unavailable
+from signaling.eventlog import Entry
 from signaling.messages import Request
 from signaling.outbox import Outbox
 from signaling.participant import RESUME_SECONDS
