@@ -49,10 +49,6 @@ impl Arrivals {
         is_first
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.arrivals.is_empty()
-    }
-
     /// Appends one message; call until it answers false.
     pub fn write(&mut self, out: &mut Vec<u8>, sender: u32, media: u32) -> bool {
         let Some(base) = self.base.filter(|_| !self.arrivals.is_empty()) else {

@@ -50,8 +50,10 @@ impl Plane {
                         transport.remb = Some(bound.bitrate);
                     }
                 }
-                Ok(Packet::Goodbye(_) | Packet::SourceDescription) => {}
-                Ok(Packet::TransportCc(_) | Packet::Unknown) => {}
+                Ok(Packet::Goodbye(ssrcs)) => {
+                    ssrcs.for_each(|ssrc| self.take_goodbye(now, id, ssrc));
+                }
+                Ok(Packet::SourceDescription | Packet::TransportCc(_) | Packet::Unknown) => {}
                 Err(_) => self.counters.drop_rtcp_malformed += 1,
             }
         }
@@ -81,6 +83,22 @@ impl Plane {
             for sink in source.listeners.clone() {
                 self.burst(now, sink);
             }
+        }
+    }
+
+    /// A stream ends: no need to wait until it is missed.
+    fn take_goodbye(&mut self, now: Instant, id: TransportId, ssrc: u32) {
+        let role = self
+            .transports
+            .get(&id)
+            .map(|found| found.streams.role(ssrc));
+        if let Some(Role::Media(source)) = role
+            && self
+                .sources
+                .get(&source)
+                .is_some_and(|source| source.active)
+        {
+            self.set_idle(now, source);
         }
     }
 

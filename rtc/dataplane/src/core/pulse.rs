@@ -52,10 +52,6 @@ impl Pulse {
         1.0 / self.interval.as_secs_f64()
     }
 
-    pub fn last_packet(&self) -> Instant {
-        self.last_packet
-    }
-
     /// When it would be dead if no packet came.
     pub fn deadline(&self) -> Instant {
         self.last_packet + self.interval * MISSED_FRAMES

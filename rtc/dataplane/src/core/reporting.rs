@@ -122,6 +122,7 @@ fn source_stats(now: Micros, source: &Source) -> SourceStats {
         fps: pulse.map_or(0.0, |pulse| pulse.frames_per_second()),
         width: source.size.map(|size| size.0),
         height: source.size.map(|size| size.1),
+        cache_bytes: source.cache.memory() as u64,
         level_dbov: None,
     }
 }

@@ -74,11 +74,6 @@ impl Rewriter {
         }
     }
 
-    /// The number that the next packet of a new run would get.
-    pub fn next_sequence(&self) -> u64 {
-        self.next_out
-    }
-
     /// From here on `source` is sent, beginning with its packet `first_in`, whose timestamp is to become
     /// `timestamp_shift` more and whose picture the next one.
     pub fn switch(

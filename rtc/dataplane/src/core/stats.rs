@@ -53,6 +53,8 @@ pub struct SourceStats {
     pub fps: f64,
     pub width: Option<u16>,
     pub height: Option<u16>,
+    /// Memory of the packets that are kept.
+    pub cache_bytes: u64,
     /// Decibels below overload, smoothed.
     pub level_dbov: Option<u8>,
 }

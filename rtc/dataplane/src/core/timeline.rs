@@ -1,7 +1,5 @@
 //! How the timestamps of a sink go on when its source changes.
 
-use std::time::Duration;
-
 use super::Kind;
 use super::time::{Micros, ticks};
 
@@ -51,12 +49,6 @@ impl Timeline {
         if self.last.is_none_or(newer) {
             self.last = Some(moment);
         }
-    }
-
-    /// How long ago the last packet was, at `now`.
-    pub fn silence(&self, now: Micros) -> Option<Duration> {
-        let last = self.last?;
-        Some(Duration::from_micros((now - last.arrival).max(0) as u64))
     }
 }
 

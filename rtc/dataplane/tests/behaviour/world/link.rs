@@ -23,12 +23,15 @@ pub struct Conditions {
     pub cut: bool,
 }
 
+/// Arrival, order of sending, and what it is.
+type Flying = (Instant, u64, To, Path, Vec<u8>);
+
 pub struct Link {
     pub up: Conditions,
     pub down: Conditions,
     random: Random,
     order: u64,
-    flying: BinaryHeap<Reverse<(Instant, u64, To, Path, Vec<u8>)>>,
+    flying: BinaryHeap<Reverse<Flying>>,
 }
 
 impl Link {
