@@ -2,6 +2,13 @@ export { Chat, type ChatEvents, type SendOptions } from "./chat/chat.js";
 export type { ChatMessage } from "./chat/log.js";
 export type { PendingMessage, TextStore } from "./chat/outbox.js";
 export { CloseCode, isRetryable, type ErrorCode, type Reason } from "./codes.js";
+export { EventStream, type StreamEntry, type StreamEvents, type StreamOptions } from "./events/stream.js";
+export {
+  TokenStream,
+  type TokenStreamEvents,
+  type TokenStreamOptions,
+  type TokenStreamState,
+} from "./events/tokenstream.js";
 export { HubbubError } from "./errors.js";
 export { BrowserHandler } from "./media/browser.js";
 export type { MediaState } from "./media/connection.js";
