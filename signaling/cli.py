@@ -16,7 +16,8 @@ import typer
 from pydantic import SecretStr, ValidationError
 
 from signaling.config import CONFIG_VARIABLE, Settings
-from signaling.logs import configure
+from signaling.errors import HubbubError
+from signaling.logs import configure, loop_failed
 from signaling.server import Server
 from signaling.tokens import GRANTS, MAX_LIFETIME, unknown_grants
 
@@ -81,6 +82,8 @@ def serve(**flags: Any) -> None:
     configure(settings.log_level, settings.log_format)
     try:
         _run(_serve(Server(settings)))
+    except BlockingIOError as error:
+        raise _exit(f"hubbub cannot start: another server uses {settings.data_dir}") from error
     except OSError as error:
         raise _exit(f"hubbub cannot start: {error}") from error
 
@@ -113,12 +116,15 @@ def token(
         "grants": grant or [],
         "docs": _rules(doc),
         "topics": _rules(topic),
-        "meta": None if meta is None else json.loads(meta),
+        "meta": None if meta is None else _object(meta),
         "iat": now,
         "exp": now + ttl,
     }
     minted = keyring.mint({claim: value for claim, value in claims.items() if value is not None}, key_id)
-    keyring.verify(minted, now)
+    try:
+        keyring.verify(minted, now)
+    except HubbubError as error:
+        raise _exit(f"The server would refuse this token: {error.message}") from error
     print(minted)
 
 
@@ -126,6 +132,13 @@ def _rules(given: list[str] | None) -> list[dict[str, str]] | None:
     if not given:
         return None
     return [dict(zip(("name", "access"), rule.rsplit("=", 1), strict=False)) for rule in given]
+
+
+def _object(meta: str) -> Any:
+    try:
+        return json.loads(meta)
+    except ValueError as error:
+        raise _exit(f"--meta is no JSON: {error}") from error
 
 
 def _settings(**flags: Any) -> Settings:
@@ -155,6 +168,7 @@ async def _serve(server: Server) -> None:
     """Serve until a signal; the first one drains, the second one ends at once."""
     signals: asyncio.Queue[int] = asyncio.Queue()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(loop_failed)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signals.put_nowait, number)
     await server.start()

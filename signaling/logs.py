@@ -5,13 +5,16 @@ No tokens, no secrets, no addresses, no names: an event name and what is needed 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import sys
+from typing import Any
 
 import structlog
 from structlog.typing import Processor
 
-# aiohttp logs subprotocols (which may hold a token) and addresses; what matters of it we log ourselves.
+# aiohttp logs subprotocols (which may hold a token) and addresses, asyncio what it was doing to whom; what
+# matters of it we log ourselves.
 SILENCED = ("aiohttp", "asyncio", "aioice", "aiortc")
 # Local variables hold tokens, keys and what people wrote: a traceback shows where, not what.
 _TRACEBACKS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -39,3 +42,9 @@ def configure(level: str, style: str) -> None:
     )
     for name in SILENCED:
         logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def loop_failed(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """For `loop.set_exception_handler`: exceptions that nobody awaited, without the objects around them."""
+    log = structlog.get_logger("hubbub.loop")
+    log.error("loop_failed", message=context.get("message"), exc_info=context.get("exception"))

@@ -63,7 +63,7 @@ async def test_a_reader_that_sleeps_is_closed_with_4508_and_may_resume(server: S
     sleeper = Sleeper(server)
     await sleeper.connect(token("sleeper"))
     await sleeper.send(id=1, type="join", room="demo")
-    reply = json.loads((await sleeper.frame()).data)
+    reply = json.loads(bytes((await sleeper.frame()).data))
     async with connected(server) as ann:
         await ann.join()
         await _flood(ann, reply["participant"]["id"])
