@@ -5,6 +5,7 @@
 pub mod cursor;
 pub mod demux;
 pub mod extensions;
+pub mod framing;
 pub mod rtcp;
 pub mod rtp;
 pub mod sequence;

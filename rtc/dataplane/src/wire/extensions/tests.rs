@@ -93,9 +93,10 @@ fn names_are_short_visible_ascii() {
 
 #[test]
 fn three_simulcast_streams_with_sizes() {
-    let mut value = vec![0b1010_0001, 0b1010_1000, 0x64, 0xC8, 0x01, 0xF4, 0x03];
-    value.extend([0xE8, 0x07, 0xD0, 0x0F, 0xC4, 0x13]);
-    value.extend([0x88, 0x27, 0xA8, 0x46, 0x90, 0x4E]);
+    let mut value = vec![0b1010_0001, 0b1010_1000];
+    value.extend([0x64, 0xC8, 0x01, 0xF4, 0x03]);
+    value.extend([0xF4, 0x03, 0xE8, 0x07, 0xC4, 0x13]);
+    value.extend([0xC4, 0x13, 0xA8, 0x46, 0x90, 0x4E]);
     for (width, height) in [(319u16, 179u16), (639, 359), (1279, 719)] {
         value.extend(width.to_be_bytes());
         value.extend(height.to_be_bytes());
