@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use super::deadlines::Who;
 use super::egress::Egress;
+use super::sink::Served;
 use super::{Event, Plane, SourceId, TransportId};
 
 impl Plane {
@@ -88,10 +89,12 @@ impl Plane {
                 continue;
             };
             sink.marked = false;
+            let before = sink.listened();
             let Some(egress) = &mut egress else {
+                sink.take_off_air();
+                changes.push((sink.id, before, sink.listened(), Served::default()));
                 continue;
             };
-            let before = sink.listened();
             let served = sink.serve(&self.sources, egress);
             self.counters.packets_forwarded += served.packets;
             if served.switched || served.wish.is_some() {

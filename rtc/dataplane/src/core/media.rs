@@ -120,7 +120,7 @@ impl Plane {
         });
         let header = &opened.header;
         let role = find_role(candidates, header.ssrc, header.payload_type, told);
-        stream.role = role;
+        transport.streams.assign(opened.position, role);
         self.bind(role, header.ssrc);
         role
     }
@@ -137,7 +137,7 @@ impl Plane {
                     source.rtx_ssrc = Some(ssrc);
                 }
             }
-            Role::Unknown => {}
+            Role::Unknown | Role::Retired => {}
         }
     }
 
@@ -156,6 +156,8 @@ impl Plane {
         }
         if news.active {
             self.tell_active(source_id);
+        }
+        if news.active || news.restarted {
             self.notice(id);
         }
         if news.resized {

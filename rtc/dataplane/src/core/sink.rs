@@ -139,6 +139,12 @@ impl Sink {
             .find(|payload| payload.codec_key == codec_key)
     }
 
+    /// Nothing can be sent at present: begin anew at a keyframe, without a hole for what was not sent.
+    pub fn take_off_air(&mut self) {
+        self.on_air = None;
+        self.must_ask = self.wanted.is_some();
+    }
+
     /// Sends what came for it in this batch.
     pub fn serve(
         &mut self,

@@ -56,6 +56,8 @@ pub struct News {
     /// It was dead or idle and is not any more, or its picture size changed: routes may change.
     pub layers: bool,
     pub resized: bool,
+    /// Its numbers begin anew: those who show it need a keyframe.
+    pub restarted: bool,
     /// How long the publisher took to answer a NACK.
     pub answered_after: Option<Duration>,
 }
@@ -90,6 +92,7 @@ pub struct Source {
     /// Where the publisher's layers allocation lists it.
     pub allocation_index: Option<u8>,
     keyframe: Option<Keyframe>,
+    restarted: bool,
     /// What is added to a packet's own index, so that numbers count on when the SSRC changes.
     base: u64,
     /// The first number of this epoch.
@@ -147,6 +150,7 @@ impl Source {
             codec_key: None,
             allocation_index: None,
             keyframe: None,
+            restarted: false,
             // One round above zero: a packet from before the first one has a number, too.
             base: 1 << 16,
             began: 0,
@@ -175,6 +179,10 @@ impl Source {
         self.reception.restart();
         self.keyframe = None;
         self.structure = None;
+        self.restarted = true;
+        if self.config.kind == Kind::Video && !self.listeners.is_empty() {
+            self.keyframes.want();
+        }
     }
 
     /// A packet of its own stream, with its SRTP index.
@@ -245,7 +253,10 @@ impl Source {
             return None;
         }
         self.seen.accept(sequence);
-        let mut news = News::default();
+        let mut news = News {
+            restarted: std::mem::take(&mut self.restarted),
+            ..News::default()
+        };
         if self.config.payloads[payload].nack {
             let asked = self.nacks.receive(arrived.now, sequence);
             news.answered_after = asked.map(|asked| arrived.now.saturating_duration_since(asked));

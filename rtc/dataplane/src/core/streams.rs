@@ -18,6 +18,8 @@ pub enum Role {
     Media(SourceId),
     /// Retransmissions of a source's packets (RFC 4588).
     Repair(SourceId),
+    /// A source's before it came under another SSRC; what is still under way has no place any more.
+    Retired,
 }
 
 /// One SSRC's place in SRTP, and its meaning.
@@ -73,6 +75,16 @@ impl Streams {
         }
         self.streams.push(stream);
         self.streams.len() - 1
+    }
+
+    /// The stream at `position` carries the source from now on.
+    pub fn assign(&mut self, position: usize, role: Role) {
+        for stream in &mut self.streams {
+            if stream.role == role && matches!(role, Role::Media(_)) {
+                stream.role = Role::Retired;
+            }
+        }
+        self.streams[position].role = role;
     }
 
     /// The source is gone; its SSRCs may come to mean another.

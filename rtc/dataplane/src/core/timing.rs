@@ -13,7 +13,10 @@ mod tests;
 /// A minimum older than two of these is forgotten: clocks drift by up to 50 ms in a thousand seconds.
 const OFFSET_WINDOW: Micros = 120_000_000;
 
-/// A line through arrivals that is this far off was broken by a pause or a restart.
+/// Receivers are told at once of a change beyond this, and of others with the next report.
+const NOTABLE: Micros = 2_000;
+
+/// A line through arrivals that is this far off was broken by a pause or a restart, unless the packet only came late.
 const BROKEN_LINE: Micros = 500_000;
 
 /// What is to be added to a participant's NTP time: the least of arrival - NTP over its sender reports.
@@ -25,7 +28,7 @@ pub struct ParticipantClock {
 }
 
 impl ParticipantClock {
-    /// A sender report came. Answers whether the offset has changed.
+    /// A sender report came. Answers whether the offset has changed notably.
     pub fn observe(&mut self, arrival: Micros, ntp: Micros) -> bool {
         let before = self.offset();
         if arrival - self.window_began >= OFFSET_WINDOW {
@@ -34,7 +37,10 @@ impl ParticipantClock {
         }
         let offset = arrival - ntp;
         self.least = Some(self.least.map_or(offset, |least| least.min(offset)));
-        self.offset() != before
+        let change = before
+            .zip(self.offset())
+            .map(|(before, now)| (now - before).abs());
+        change.is_none_or(|change| change > NOTABLE)
     }
 
     pub fn offset(&self) -> Option<Micros> {
@@ -96,7 +102,8 @@ impl Timing {
         let late = self
             .swiftest
             .map(|swiftest| arrival - self.on(swiftest, timestamp));
-        if late.is_none_or(|late| !(0..=BROKEN_LINE).contains(&late)) {
+        let is_newest = self.timestamps.highest() == Some(timestamp);
+        if late.is_none_or(|late| late < 0 || (late > BROKEN_LINE && is_newest)) {
             self.swiftest = Some(mark);
         }
     }

@@ -117,37 +117,41 @@ impl Plane {
             .sources
             .iter()
             .filter_map(|source| self.sources.get(source));
-        let sources = sources.filter_map(|source| next_of_source(now, source, transport.rtt()));
+        let ready = transport.is_ready();
+        let sources = sources.filter_map(|source| {
+            let rtt = ready.then(|| transport.rtt());
+            next_of_source(now, source, rtt)
+        });
         let micros = self.micros(now);
         let sinks = transport
             .sinks
             .iter()
             .filter_map(|(_, sink)| self.sinks.get(sink));
         let sinks = sinks
+            .filter(|sink| ready && sink.on_air.is_some())
             .filter_map(|sink| sink.reports.deadline())
             .map(|at| now + Duration::from_micros((at - micros).max(0) as u64));
         let own = [
             transport.ice.deadline(self.config.consent),
-            transport.feedback_at,
-            transport.report_at,
+            transport.feedback_at.filter(|_| ready),
+            transport.report_at.filter(|_| ready),
         ];
         let next = own.into_iter().flatten().chain(sources).chain(sinks).min();
-        // A deadline that cannot be met now (no path yet) must not spin.
+        // Whatever could not be done now must not keep us awake.
         next.map(|next| next.max(now + SHORTEST_SLEEP))
     }
 }
 
-fn next_of_source(now: Instant, source: &Source, rtt: Duration) -> Option<Instant> {
+/// `rtt` is absent while nothing can be asked for.
+fn next_of_source(now: Instant, source: &Source, rtt: Option<Duration>) -> Option<Instant> {
     let pulse = source.pulse.as_ref().filter(|_| source.active);
     let beat = pulse.map(|pulse| pulse.next_look(now, source.dead));
-    [
-        source.nacks.deadline(rtt),
-        source.keyframes.deadline(now),
-        beat,
-    ]
-    .into_iter()
-    .flatten()
-    .min()
+    let nack = rtt.and_then(|rtt| source.nacks.deadline(rtt));
+    let keyframe = source
+        .keyframes
+        .deadline(now)
+        .filter(|_| rtt.is_some() && source.active);
+    [nack, keyframe, beat].into_iter().flatten().min()
 }
 
 /// Deadlines are kept to within this.

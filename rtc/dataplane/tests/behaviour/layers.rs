@@ -181,3 +181,42 @@ fn idle_sources_are_told() {
     });
     assert_eq!(active.len(), 2);
 }
+
+/// A layers allocation (RTP header extension, version 00) as Chrome writes it: told on which stream, and which of three are active.
+fn allocation(stream: u8, active: [bool; 3]) -> Vec<u8> {
+    // Three streams, a bitmask of spatial layers each; one temporal layer with a bitrate of 100 kbit/s each.
+    let mask = active.map(u8::from);
+    let mut bytes = vec![
+        stream << 6 | 2 << 4,
+        mask[0] << 4 | mask[1],
+        mask[2] << 4,
+        0,
+    ];
+    bytes.extend(active.iter().filter(|active| **active).map(|_| 100));
+    bytes
+}
+
+#[test]
+fn a_publisher_that_says_that_a_layer_ended_is_believed_at_once() {
+    let mut call = simulcast();
+    let [low, middle, high] = call.layers;
+    for (stream, layer) in (0..).zip(call.layers) {
+        let told = allocation(stream, [true; 3]);
+        call.world.camera(layer).extensions = vec![(12, told)];
+    }
+    call.world.route(call.slot, &[low, middle, high]);
+    call.world.run(ms(1000));
+    assert_eq!(call.on_air(), Some(high.0));
+    let plis = call.world.camera(middle).plis.len();
+    call.world.camera(high).running = false;
+    for (stream, layer) in (0..).zip([low, middle]) {
+        let told = allocation(stream, [true, true, false]);
+        call.world.camera(layer).extensions = vec![(12, told)];
+    }
+    // One frame and two ways through the wire, where silence alone would take three frames to notice.
+    call.world.run(ms(65));
+    assert_eq!(call.world.camera(middle).plis.len(), plis + 1);
+    call.world.run(ms(500));
+    assert_eq!(call.on_air(), Some(middle.0));
+    assert!(call.longest_gap() < ms(150), "{:?}", call.longest_gap());
+}

@@ -12,4 +12,5 @@ mod reports;
 mod requests;
 mod speakers;
 mod switching;
+mod waking;
 mod world;

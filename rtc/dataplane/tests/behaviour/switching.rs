@@ -348,3 +348,62 @@ fn redundant_audio_is_passed_on_or_stripped_as_the_receiver_negotiated() {
     assert_eq!((passed.payload_type, passed.payload.len()), (35, 89));
     assert_eq!(OPUS, 2);
 }
+
+#[test]
+fn a_publisher_that_leaps_is_asked_for_a_keyframe_and_followed() {
+    let (mut world, one, _, bob, slot) = two_cameras(1);
+    world.route(slot, &[one]);
+    world.run(ms(500));
+    let asked = world.camera(one).plis.len();
+    let camera = world.camera(one);
+    camera.sequence = camera.sequence.wrapping_add(5000);
+    world.run(ms(500));
+    assert_eq!(world.camera(one).plis.len(), asked + 1);
+    let viewer = world.viewer(bob, slot);
+    assert!(viewer.holes().is_empty());
+    assert!(
+        viewer.watch().longest_gap < ms(150),
+        "{:?}",
+        viewer.watch().longest_gap
+    );
+}
+
+#[test]
+fn late_packets_of_an_ssrc_that_was_replaced_do_not_bring_it_back() {
+    let (mut world, one, _, bob, slot) = two_cameras(1);
+    world.camera(one).signalled = false;
+    world.route(slot, &[one]);
+    world.run(ms(500));
+    let mut before = world.camera(one).clone();
+    let camera = world.camera(one);
+    camera.ssrc = 5555;
+    camera.wants_keyframe = true;
+    world.run(ms(200));
+    for packet in before.frame() {
+        let sealed = world.peers[0].protect(&packet, None);
+        world.send_up(0, vec![sealed]);
+    }
+    world.run(ms(300));
+    let watched = world.viewer(bob, slot).watch();
+    assert!(watched.longest_gap < ms(100), "{:?}", watched.longest_gap);
+    assert_eq!(world.plane.counters().drop_rtp_unknown_ssrc, 3);
+}
+
+#[test]
+fn a_receiver_that_was_away_goes_on_without_a_hole() {
+    let (mut world, one, _, bob, slot) = two_cameras(1);
+    world.route(slot, &[one]);
+    world.run(ms(500));
+    world.peers[bob].checks = false;
+    world.run(ms(32_000));
+    let check = world.peers[bob].check(true);
+    world.send_up(bob, vec![check]);
+    world.run(ms(500));
+    let viewer = world.viewer(bob, slot);
+    assert!(viewer.holes().is_empty());
+    assert!(
+        viewer
+            .newest()
+            .is_some_and(|newest| world.now - newest.at < ms(50))
+    );
+}

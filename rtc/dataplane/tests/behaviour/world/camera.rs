@@ -27,6 +27,8 @@ pub struct Camera {
     pub answers_nacks: bool,
     /// Numbers that never leave, to lose exactly these.
     pub withheld: Vec<u16>,
+    /// Sent with every packet.
+    pub extensions: Vec<(u8, Vec<u8>)>,
     /// Padding-only packets behind every frame.
     pub padding: usize,
     pub sequence: u16,
@@ -47,6 +49,8 @@ pub struct Outgoing {
     pub fields: Fields,
     pub payload: Vec<u8>,
     pub padding: u8,
+    /// Further header extensions.
+    pub extensions: Vec<(u8, Vec<u8>)>,
     pub rid: Option<String>,
     pub repaired_rid: Option<String>,
     pub mid: String,
@@ -70,6 +74,7 @@ impl Camera {
             wants_keyframe: true,
             answers_nacks: true,
             withheld: Vec::new(),
+            extensions: Vec::new(),
             padding: 0,
             sequence: (ssrc as u16).wrapping_mul(77) & 0x7FFF,
             timestamp: ssrc.wrapping_mul(7919),
@@ -169,6 +174,7 @@ impl Camera {
             },
             payload,
             padding,
+            extensions: self.extensions.clone(),
             rid: self.rid.clone(),
             repaired_rid: None,
             mid: self.mid.clone(),
@@ -212,6 +218,7 @@ impl Camera {
             },
             payload,
             padding: 0,
+            extensions: Vec::new(),
             rid: None,
             repaired_rid: self.rid.clone(),
             mid: self.mid.clone(),
@@ -231,6 +238,11 @@ impl Outgoing {
         if let Some(rid) = &self.repaired_rid {
             extensions.push((11, rid.as_bytes()));
         }
+        extensions.extend(
+            self.extensions
+                .iter()
+                .map(|(id, value)| (*id, value.as_slice())),
+        );
         if let Some(level) = &level {
             extensions.push((1, level));
         }

@@ -94,6 +94,7 @@ impl Microphone {
             },
             payload,
             padding: 0,
+            extensions: Vec::new(),
             rid: None,
             repaired_rid: None,
             mid: self.mid.clone(),

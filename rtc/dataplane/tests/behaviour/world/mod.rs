@@ -64,6 +64,8 @@ pub struct World {
     pub events: Vec<(Instant, Event)>,
     /// Every datagram that the plane sent, as (run length, bytes), for those who look at batches.
     pub transmits: Vec<(Path, Option<usize>, usize)>,
+    /// Times that the plane asked to be woken and was.
+    pub wakes: u64,
     wake: Option<Instant>,
     handles: u32,
     profile: Profile,
@@ -84,6 +86,7 @@ impl World {
             peers: Vec::new(),
             events: Vec::new(),
             transmits: Vec::new(),
+            wakes: 0,
             wake: None,
             handles: 0,
             profile,
@@ -126,6 +129,8 @@ impl World {
             (4, ExtensionKind::Mid),
             (10, ExtensionKind::Rid),
             (11, ExtensionKind::RepairedRid),
+            (12, ExtensionKind::VideoLayersAllocation),
+            (13, ExtensionKind::DependencyDescriptor),
         ];
         self.command(Command::SetExtensions {
             transport,
@@ -302,6 +307,7 @@ impl World {
             self.send_up(index, datagrams);
         }
         if self.wake.is_some_and(|wake| wake <= self.now) {
+            self.wakes += 1;
             self.plane.handle(self.now, Input::Timeout);
         }
         self.drain();
