@@ -36,6 +36,7 @@ export class BrowserHandler implements MediaHandler {
       direction: "sendonly",
       sendEncodings: [...encodings],
     });
+    offerExtensions(transceiver);
     const codecs = codec ? (RTCRtpSender.getCapabilities(kind)?.codecs ?? []) : [];
     if (codec && codecs.length > 0) transceiver.setCodecPreferences(preferCodec(codec, codecs));
     return new BrowserSending(transceiver);
@@ -128,6 +129,32 @@ class BrowserReceiving implements Receiving {
   stop(): void {
     this.#transceiver.stop();
   }
+}
+
+interface HeaderExtension {
+  readonly uri: string;
+  direction: RTCRtpTransceiverDirection;
+}
+
+/** WebRTC extensions, section 5.1: in Chromium only, so far. */
+interface ExtensionControl {
+  getHeaderExtensionsToNegotiate?(): HeaderExtension[];
+  setHeaderExtensionsToNegotiate?(extensions: HeaderExtension[]): void;
+}
+
+/** Without these the server knows neither which section a packet is of, nor how loud it is. */
+const NEEDED_EXTENSIONS = [/sdes:mid$/, /rtp-stream-id$/, /ssrc-audio-level$/, /abs-send-time$/, /dependency-descriptor/];
+
+/**
+ * Chromium does not offer an extension again that no section of the connection has: what the slots go without,
+ * a camera that is published later would go without too.
+ */
+function offerExtensions(transceiver: RTCRtpTransceiver & ExtensionControl): void {
+  const extensions = transceiver.getHeaderExtensionsToNegotiate?.() ?? [];
+  for (const extension of extensions) {
+    if (NEEDED_EXTENSIONS.some((needed) => needed.test(extension.uri))) extension.direction = "sendrecv";
+  }
+  if (extensions.length > 0) transceiver.setHeaderExtensionsToNegotiate?.(extensions);
 }
 
 /** The browsers' dictionaries know no null. */

@@ -195,8 +195,8 @@ export class MediaConnection extends Emitter<MediaEvents> implements Publisher {
   async #negotiate(handler: MediaHandler): Promise<void> {
     const iceRestart = this.#restart;
     this.#restart = false;
-    this.#fit(handler);
     try {
+      this.#fit(handler);
       const sdp = await handler.offer({ iceRestart });
       if (handler !== this.#handler) return;
       const answer = await this.#signaling.request("media.offer", { sdp, tracks: this.#sections() }, OFFER_TIMEOUT_MS);
