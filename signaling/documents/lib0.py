@@ -66,12 +66,12 @@ class Reader:
             shift += 7
         raise Malformed("number cut short or longer than 53 bits")
 
-    def bytes(self) -> bytes:
+    def blob(self) -> bytes:
         return self.take(self.uint())
 
     def string(self) -> str:
         try:
-            return str(self.bytes(), "utf-8")
+            return str(self.blob(), "utf-8")
         except UnicodeDecodeError:
             raise Malformed("string is not UTF-8") from None
 

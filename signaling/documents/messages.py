@@ -63,7 +63,7 @@ def parse(data: bytes) -> Message:
         case 0:
             return parse_sync(reader)
         case 1:
-            return Awareness(reader.bytes())
+            return Awareness(reader.blob())
         case 2:
             return _parse_token(reader)
         case 3:
@@ -75,11 +75,11 @@ def parse(data: bytes) -> Message:
 def parse_sync(reader: Reader) -> SyncStep1 | SyncStep2 | Update:
     match reader.uint():
         case 0:
-            return SyncStep1(reader.bytes())
+            return SyncStep1(reader.blob())
         case 1:
-            return SyncStep2(reader.bytes())
+            return SyncStep2(reader.blob())
         case 2:
-            return Update(reader.bytes())
+            return Update(reader.blob())
         case other:
             raise Malformed(f"sync message of unknown type {other}")
 

@@ -47,6 +47,8 @@ class Walk:
         uint = self._reader.uint
         for _ in range(uint()):
             count, client, clock = uint(), uint(), uint()
+            if count == 0:
+                raise Malformed(f"no structs of client {client}")  # yrs panics at them
             self.structs += count
             if self._limit is not None and self.structs > self._limit:
                 raise TooManyStructs
@@ -109,11 +111,11 @@ class Walk:
                 self._type()
             case 6:  # format: key and JSON value
                 reader.string()
-                check_json(reader.bytes())
+                check_json(reader.blob())
             case 5:  # embed
-                check_json(reader.bytes())
+                check_json(reader.blob())
             case 3:  # binary
-                reader.bytes()
+                reader.blob()
             case 2:  # JSON values of old clients
                 return self._json_values()
             case 9:  # subdocument: guid and options
@@ -132,7 +134,7 @@ class Walk:
     def _json_values(self) -> int:
         count = self._reader.uint()
         for _ in range(count):
-            value = self._reader.bytes()
+            value = self._reader.blob()
             if value != b"undefined":  # what old clients wrote for it
                 check_json(value)
         return count
@@ -227,7 +229,7 @@ def skip_any(reader: Reader, depth: int = 0) -> None:
     elif kind == 119:
         reader.string()
     elif kind == 116:
-        reader.bytes()
+        reader.blob()
     elif kind == 125:
         _skip_int(reader)
     elif kind == 117 or kind == 118:
