@@ -103,7 +103,7 @@ class EventLog:
         draft = Draft(
             topic,
             type,
-            msgspec.json.encode(data),
+            _one_line(msgspec.json.encode(data)),
             self.now_ms(),
             to,
             key,
@@ -305,6 +305,12 @@ class EventLog:
                     await shelf.store.trim(self.now_ms())
 
 
+def _one_line(data: bytes) -> bytes:
+    """JSON that a client wrote with line breaks, which have no place in `data:` lines: in JSON they are
+    between tokens only, where nothing depends on them."""
+    return data.translate(None, b"\r\n")
+
+
 class _CatchUp:
     """From a follower's starts to the moment when it is live in every store."""
 
@@ -331,10 +337,19 @@ class _CatchUp:
         pages = {shelf: await self._read(shelf) for shelf in self._after}
         gaps = self._lost.union(*(page.gaps for page in pages.values() if page is not None))
         if self._on_open is not None:
-            self._on_open({topic: topic not in gaps for topic in self._follower.topics})
+            positions = {shelf.store.epoch: self._position(shelf, page) for shelf, page in pages.items()}
+            self._on_open({topic: topic not in gaps for topic in self._follower.topics}, positions)
         self._tell_gaps(gaps)
         for shelf, page in pages.items():
             await self._pass(shelf, page)
+
+    def _position(self, shelf: Shelf, page: Page | None) -> int:
+        """Where the reader is before the first entry, as a seq: behind everything that it must not miss."""
+        lowest = min(self._after[shelf].values())
+        if lowest != EARLIEST:
+            return lowest
+        assert page is not None, "memory never holds the beginning of a store"
+        return page.entries[0].seq - 1 if page.entries else page.upto
 
     async def _read(self, shelf: Shelf) -> Page | None:
         """A page from the store; None where memory has all that is to come."""

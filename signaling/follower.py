@@ -11,7 +11,8 @@ from signaling.entry import Entry
 log = structlog.get_logger("hubbub.log")
 
 OnEntry = Callable[[Entry], None]
-OnOpen = Callable[[Mapping[str, bool]], None]
+# Per topic whether it goes on without a hole; per store (epoch) the seq behind which the reader starts.
+OnOpen = Callable[[Mapping[str, bool], Mapping[bytes, int]], None]
 OnGap = Callable[[str], None]
 Ready = Callable[[], Awaitable[None]]
 

@@ -1,0 +1,47 @@
+"""Server-sent events as bytes (HTML standard, section 9.2.6): blocks of fields, ended by an empty line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from signaling.entry import Entry
+from signaling.outbox import Frame
+
+KEEPALIVE = Frame(b":\n\n")
+# Types of blocks that are the stream's own: nobody publishes events of these.
+OWN_TYPES = frozenset({"open", "gap"})
+
+
+def block(event: str, data: bytes, cursor: str = "", retry_ms: int | None = None) -> Frame:
+    """One event. `data` is JSON on one line; `event` and `cursor` have no line breaks either."""
+    retry = f"retry: {retry_ms}\n" if retry_ms is not None else ""
+    identity = f"id: {cursor}\n" if cursor else ""
+    return Frame(b"%b%bevent: %b\ndata: %b\n\n" % (retry.encode(), identity.encode(), event.encode(), data))
+
+
+def entry_block(entry: Entry, cursor: str) -> Frame:
+    """An entry of a log, with the position behind it."""
+    data = b'{"topic":%b,"offset":%d,"at_ms":%d,"data":%b}' % (
+        msgspec.json.encode(entry.topic),
+        entry.offset,
+        entry.at_ms,
+        bytes(entry.data),
+    )
+    return block(entry.type, data, cursor)
+
+
+def told(event: str, data: Any, cursor: str = "", retry_ms: int | None = None) -> Frame:
+    """An event of the stream itself."""
+    return block(event, msgspec.json.encode(data), cursor, retry_ms)
+
+
+def position(cursor: str) -> Frame:
+    """Moves the reader's position without firing an event: what it did not see was not for it."""
+    return Frame(b":\nid: %b\n\n" % cursor.encode())
+
+
+def try_later(retry_ms: int) -> Frame:
+    """All that an overloaded server says: browsers stop for ever at any status but 200."""
+    return Frame(b"retry: %d\n: overloaded, try again later\n\n" % retry_ms)
