@@ -5,7 +5,7 @@ use std::time::Instant;
 use super::deadlines::Who;
 use super::egress::Egress;
 use super::sink::Served;
-use super::{Event, Plane, SourceId, TransportId};
+use super::{Event, Kind, Plane, SourceId, TransportId};
 
 impl Plane {
     /// Serves receivers until the outbox is full. Answers whether there was anything to do.
@@ -24,6 +24,12 @@ impl Plane {
         }
         self.end_forwarding();
         true
+    }
+
+    /// Forwards in the middle of a batch, whatever that makes of the outbox.
+    pub(super) fn forward_at_once(&mut self, now: Instant) {
+        self.begin_forwarding();
+        self.finish_forwarding(now);
     }
 
     /// Input that comes before a batch was taken whole begins another one: the first is finished here, whatever its size.
@@ -59,7 +65,7 @@ impl Plane {
             let Some(source) = self.sources.get_mut(&id) else {
                 continue;
             };
-            source.fresh.clear();
+            source.forwarded();
             if !source.nacks.is_complete() {
                 let transport = source.transport;
                 self.notice(transport);
@@ -122,7 +128,9 @@ impl Plane {
 
     /// Somebody cannot go on without a keyframe of this source.
     pub(super) fn wish_for_keyframe(&mut self, id: SourceId) {
-        if let Some(source) = self.sources.get_mut(&id) {
+        if let Some(source) = self.sources.get_mut(&id)
+            && source.config.kind == Kind::Video
+        {
             source.keyframes.want();
             let transport = source.transport;
             self.notice(transport);

@@ -21,6 +21,10 @@ impl KeyframeRequests {
         self.wanted = true;
     }
 
+    pub fn is_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// One began to arrive.
     pub fn arrived(&mut self) {
         self.wanted = false;

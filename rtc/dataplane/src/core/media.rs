@@ -97,7 +97,11 @@ impl Plane {
         if news.fresh && !was_fresh {
             self.batch.sources.push(source_id);
         }
+        let is_full = source.is_full();
         self.spread(id, source_id, &arrived, news);
+        if is_full {
+            self.forward_at_once(arrived.now);
+        }
     }
 
     /// The role of a packet's stream, learnt from this packet if it has to be.

@@ -1,7 +1,8 @@
 //! Datagrams that wait to be taken by the driver, in runs of equal size that one system call can send (UDP GSO).
 //!
 //! Bound: a chunk is handed out when it holds `CHUNK` bytes, before more is encrypted, so that what is sent is still in
-//! the processor's cache. Answers to input (STUN, RTCP) come on top: one datagram for one.
+//! the processor's cache. Answers to input (STUN, RTCP) come on top, one datagram for one, and what is forwarded in
+//! the middle of a batch (`forward_at_once`).
 
 use super::{Path, Transmit};
 
@@ -49,6 +50,8 @@ impl Outbox {
     fn reuse(&mut self) {
         if self.is_empty() {
             self.bytes.clear();
+            // Once in a while a batch is forwarded as a whole: its memory is not kept.
+            self.bytes.shrink_to(2 * CHUNK);
             self.runs.clear();
             self.taken = 0;
         }

@@ -76,7 +76,6 @@ impl Plane {
         if sink.wanted != wanted {
             sink.wanted = wanted;
             sink.wanted_since = micros;
-            sink.must_ask = wanted.is_some();
         }
         let is_empty = wanted.is_none() && on_air.is_some();
         let after = sink.listened();
@@ -132,15 +131,12 @@ impl Plane {
         transport.marked.push(id);
     }
 
-    /// Media can flow to this peer from now on, or flows another way: its pictures have to begin.
+    /// Media can flow to this peer from now on: its pictures have to begin.
     pub(super) fn became_ready(&mut self, id: TransportId) {
         let Some(transport) = self.transports.get(&id).filter(|found| found.is_ready()) else {
             return;
         };
         for (_, sink) in transport.sinks.clone() {
-            if let Some(sink) = self.sinks.get_mut(&sink) {
-                sink.must_ask = sink.wanted.is_some();
-            }
             self.mark(sink);
         }
     }

@@ -38,8 +38,6 @@ pub struct Sink {
     /// The one that should be on air; what is there stays until this one's keyframe.
     pub wanted: Option<SourceId>,
     pub wanted_since: Micros,
-    /// A keyframe of the wanted one is needed, and was not asked for yet.
-    pub must_ask: bool,
     /// Its transport serves it in this batch.
     pub marked: bool,
     pub reports: SenderReports,
@@ -99,7 +97,6 @@ impl Sink {
             on_air: None,
             wanted: None,
             wanted_since: 0,
-            must_ask: false,
             marked: false,
             reports: SenderReports::default(),
             rewriter: Rewriter::new(random.first_sequence_number()),
@@ -142,7 +139,6 @@ impl Sink {
     /// Nothing can be sent at present: begin anew at a keyframe, without a hole for what was not sent.
     pub fn take_off_air(&mut self) {
         self.on_air = None;
-        self.must_ask = self.wanted.is_some();
     }
 
     /// Sends what came for it in this batch.
@@ -184,7 +180,8 @@ impl Sink {
         let joint = source.joint(egress.now, since);
         let Some((first, cached)) = joint.and_then(|first| Some((first, source.cache.get(first)?)))
         else {
-            served.wish = std::mem::take(&mut self.must_ask).then_some(source.id);
+            // Whoever waits sees to it that it is not in vain: a keyframe may have passed that could not be used.
+            served.wish = (!source.keyframes.is_wanted()).then_some(source.id);
             return;
         };
         let packet = cached.packet;
@@ -197,7 +194,6 @@ impl Sink {
         self.rewriter
             .switch(source.id, first, shift, packet.picture);
         self.on_air = Some(next);
-        self.must_ask = false;
         self.stats.switches += 1;
         served.switched = true;
         for sequence in first..=source.highest().unwrap_or(first) {

@@ -92,3 +92,33 @@ fn input_in_the_middle_of_a_batch_loses_nothing() {
     }
     assert_eq!(datagrams, peers.len() * 20);
 }
+
+#[test]
+fn a_keyframe_that_came_all_at_once_is_begun_with() {
+    let (mut world, ann, peers) = audience(1);
+    let late = world.join(_dataplane::core::RoomId(1));
+    let slot = world.slot(late, Kind::Video);
+    let camera = world.peers[ann].cameras[0].source;
+    world.route(slot, &[camera]);
+    let camera = world.camera(camera);
+    camera.packets_per_frame = 150;
+    camera.wants_keyframe = true;
+    hand_in_a_frame(&mut world, ann);
+    world.run(ms(1));
+    assert_eq!(world.viewer(late, slot).packets.len(), 150);
+    assert_eq!(peers.len(), 1);
+}
+
+#[test]
+fn more_than_a_batch_should_bring_is_forwarded_whole() {
+    let (mut world, ann, peers) = audience(2);
+    world
+        .camera(_dataplane::core::SourceId(3))
+        .packets_per_frame = 1000;
+    hand_in_a_frame(&mut world, ann);
+    let mut datagrams = 0;
+    while let Output::Transmit(transmit) = world.plane.poll(world.now) {
+        datagrams += transmit.datagrams().count();
+    }
+    assert_eq!(datagrams, peers.len() * 1000);
+}

@@ -92,3 +92,25 @@ fn transport_wide_numbers_count_every_packet_of_a_transport_once() {
     );
     assert_eq!(world.viewer(bob, video).duplicates, 1, "sent again as RTX");
 }
+
+#[test]
+fn a_dependency_descriptor_is_passed_on_even_if_it_cannot_be_read() {
+    let mut world = World::new(1);
+    let room = world.room();
+    let (ann, bob) = (world.join(room), world.join(room));
+    let descriptor = vec![0xC0, 0x12, 0x34, 0xFF, 0xEE];
+    let mut camera = Camera::new(100);
+    camera.extensions = vec![(13, descriptor.clone())];
+    let camera = world.publish(ann, camera);
+    let slot = world.slot(bob, Kind::Video);
+    let transport = world.peers[bob].transport;
+    world.command(Command::SetExtensions {
+        transport,
+        incoming: vec![],
+        outgoing: vec![(7, ExtensionKind::DependencyDescriptor)],
+    });
+    world.route(slot, &[camera]);
+    world.run(ms(300));
+    let newest = world.viewer(bob, slot).newest().expect("video came");
+    assert_eq!(newest.extensions, [(7, descriptor)]);
+}
