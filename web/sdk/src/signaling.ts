@@ -156,7 +156,8 @@ export class Signaling extends Emitter<SignalingEvents> {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = undefined;
     try {
-      const token = await this.#options.tokens.current();
+      const { tokens } = this.#options;
+      const token = await (this.#joined ? tokens.renewed() : tokens.current());
       if (this.#ended) return;
       this.#socket = this.#open(token);
     } catch (problem) {

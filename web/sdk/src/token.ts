@@ -60,6 +60,19 @@ export class TokenSource {
     return this.fresh(now);
   }
 
+  /**
+   * For another connection: a new token, since the server may have other keys by now; the old one where none can
+   * be had and it is still valid. Throws HubbubError.
+   */
+  async renewed(now = Date.now()): Promise<string> {
+    try {
+      return await this.fresh(now);
+    } catch (problem) {
+      if (this.#token !== null && this.#expiresAt() > now) return this.#token;
+      throw problem;
+    }
+  }
+
   /** A new token from the provider (the same one when it is fixed). */
   async fresh(now = Date.now()): Promise<string> {
     const token = await this.#provide();

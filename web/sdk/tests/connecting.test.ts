@@ -254,6 +254,22 @@ describe("tokens", () => {
     expect((await joining).state).toBe("connected");
   });
 
+  test("another connection gets another one, or the old one where none is to be had", async () => {
+    const tokens = ["a", "b"].map((sub) => makeToken({ sub }));
+    let given = 0;
+    const room = await meeting.join({}, () => {
+      const token = tokens[given++];
+      if (token === undefined) throw new TypeError("fetch failed");
+      return token;
+    });
+    for (let k = 0; k < 2; k += 1) {
+      meeting.server.last.serverClose(1006);
+      await settle(2_000);
+    }
+    expect(room.state).toBe("connected");
+    expect(meeting.server.tokens).toEqual([tokens[0], tokens[1], tokens[1]]);
+  });
+
   test("an endpoint that refuses is asked no more", async () => {
     const refusal = new HubbubError("forbidden", "not you");
     await expect(meeting.join({}, () => Promise.reject(refusal))).rejects.toBe(refusal);
