@@ -231,7 +231,8 @@ impl Session {
 }
 
 fn check(packet: &[u8], header_len: usize, overhead: usize) -> Result<(), SrtpError> {
-    if header_len < RTP_HEADER || packet.len() < header_len + overhead {
+    let room = packet.len().checked_sub(overhead);
+    if header_len < RTP_HEADER || room.is_none_or(|room| room < header_len) {
         return Err(SrtpError::Truncated);
     }
     Ok(())

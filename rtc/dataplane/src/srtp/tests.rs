@@ -33,6 +33,27 @@ fn session_keys_are_derived_as_in_rfc_3711_b_3() {
     );
 }
 
+/// AEAD_AES_256_GCM derives with AES-256, too (RFC 7714 section 11).
+#[test]
+fn longer_session_keys_are_derived_as_in_rfc_6188_7_2() {
+    let key = bytes("f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6");
+    let salt = bytes("3b04803de51ee7c96423ab5b78d2");
+    let encryption: [u8; 32] =
+        kdf::derive(&key, &salt, kdf::Label::RtpEncryption).expect("lengths");
+    assert_eq!(
+        encryption[..],
+        bytes("5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4")
+    );
+    let salting: [u8; 14] = kdf::derive(&key, &salt, kdf::Label::RtpSalt).expect("lengths");
+    assert_eq!(salting[..], bytes("fa31791685ca444a9e07c6c64e93"));
+    let authentication: [u8; 20] =
+        kdf::derive(&key, &salt, kdf::Label::RtpAuthentication).expect("lengths");
+    assert_eq!(
+        authentication[..],
+        bytes("fd9c32d39ed5fbb5a9dc96b30818454d1313dc05")
+    );
+}
+
 #[test]
 fn the_key_stream_is_that_of_rfc_3711_b_2() {
     let key = kdf::counter_mode(&bytes("2b7e151628aed2a6abf7158809cf4f3c")).expect("16 bytes");
@@ -68,41 +89,71 @@ fn counter_mode_protects_as_libsrtp_does() {
 
 const GCM_SALT: &str = "517569642070726f2071756f";
 
-fn gcm_half() -> gcm::Half {
-    let salt = bytes(GCM_SALT).try_into().expect("12 bytes");
-    gcm::Half::new(&bytes("000102030405060708090a0b0c0d0e0f"), salt).expect("16 bytes")
+/// With the key 00 01 02 …, as all vectors of RFC 7714 have it.
+fn gcm(key_len: u8) -> gcm::Gcm {
+    let key: Vec<u8> = (0..key_len).collect();
+    let half = || {
+        let salt = bytes(GCM_SALT).try_into().expect("12 bytes");
+        gcm::Half::new(&key, salt).expect("16 or 32 bytes")
+    };
+    gcm::Gcm::of(half(), half())
 }
 
 #[test]
-fn gcm_protects_rtp_as_in_rfc_7714_16_1() {
-    let gcm = gcm::Gcm::of(gcm_half(), gcm_half());
+fn gcm_protects_rtp_as_in_rfc_7714_16() {
     let clear = "8040f17b8041f8d35501a0b247616c6c696120657374206f6d6e697320646976
         69736120696e207061727465732074726573";
-    let mut packet = bytes(clear);
-    packet.resize(packet.len() + 16, 0);
-    gcm.protect_rtp(&mut packet, 12, 0).expect("room");
-    let wanted = "8040f17b8041f8d35501a0b2f24de3a3fb34de6cacba861c9d7e4bcabe633bd5
-        0d294e6f42a5f47a51c7d19b36de3adf8833899d7f27beb16a9152cf765ee4390cce";
-    assert_eq!(packet, bytes(wanted));
-    assert_eq!(gcm.unprotect_rtp(&mut packet, 12, 0), Ok(packet.len() - 16));
-    assert_eq!(packet[..packet.len() - 16], bytes(clear));
+    let cases = [
+        (
+            16,
+            "8040f17b8041f8d35501a0b2f24de3a3fb34de6cacba861c9d7e4bcabe633bd5
+            0d294e6f42a5f47a51c7d19b36de3adf8833899d7f27beb16a9152cf765ee4390cce",
+        ),
+        (
+            32,
+            "8040f17b8041f8d35501a0b232b1de78a822fe12ef9f78fa332e33aab1801238
+            9a58e2f3b50b2a0276ffae0f1ba63799b87b7aa3db36dfffd6b0f9bb7878d7a76c13",
+        ),
+    ];
+    for (key_len, wanted) in cases {
+        let gcm = gcm(key_len);
+        let mut packet = bytes(clear);
+        packet.resize(packet.len() + 16, 0);
+        gcm.protect_rtp(&mut packet, 12, 0).expect("room");
+        assert_eq!(packet, bytes(wanted));
+        assert_eq!(gcm.unprotect_rtp(&mut packet, 12, 0), Ok(packet.len() - 16));
+        assert_eq!(packet[..packet.len() - 16], bytes(clear));
+    }
 }
 
 #[test]
-fn gcm_protects_rtcp_as_in_rfc_7714_17_1() {
-    let gcm = gcm::Gcm::of(gcm_half(), gcm_half());
+fn gcm_protects_rtcp_as_in_rfc_7714_17() {
     let clear = "81c8000d4d6172734e5450314e545032525450200000042a0000e9304c756e61
         deadbeefdeadbeefdeadbeefdeadbeefdeadbeef";
-    let mut packet = bytes(clear);
-    packet.resize(packet.len() + 20, 0);
-    let word = (0x5d4 | ENCRYPTED).to_be_bytes();
-    gcm.protect_rtcp(&mut packet, word).expect("room");
-    let wanted = "81c8000d4d61727363e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32d
-        c676a5f1730d6fda4ce09b4686303ded0bb9275bc84aa45896cf4d2fc5abf872
-        45d9eade800005d4";
-    assert_eq!(packet, bytes(wanted));
-    assert_eq!(gcm.unprotect_rtcp(&mut packet, word), Ok(packet.len() - 20));
-    assert_eq!(packet[..packet.len() - 20], bytes(clear));
+    let cases = [
+        (
+            16,
+            "81c8000d4d61727363e94885dcdab67ca727d7662f6b7e997ff5c0f76c06f32d
+            c676a5f1730d6fda4ce09b4686303ded0bb9275bc84aa45896cf4d2fc5abf872
+            45d9eade800005d4",
+        ),
+        (
+            32,
+            "81c8000d4d617273d50ae4d1f5ce5d304ba297e47d470c282c3ece5dbffe0a50
+            a2eaa5c1110555be8415f658c61de0476f1b6fad1d1eb30c4446839f57ff6f6c
+            b26ac3be800005d4",
+        ),
+    ];
+    for (key_len, wanted) in cases {
+        let gcm = gcm(key_len);
+        let mut packet = bytes(clear);
+        packet.resize(packet.len() + 20, 0);
+        let word = (0x5d4 | ENCRYPTED).to_be_bytes();
+        gcm.protect_rtcp(&mut packet, word).expect("room");
+        assert_eq!(packet, bytes(wanted));
+        assert_eq!(gcm.unprotect_rtcp(&mut packet, word), Ok(packet.len() - 20));
+        assert_eq!(packet[..packet.len() - 20], bytes(clear));
+    }
 }
 
 const PROFILES: [Profile; 3] = [
@@ -247,7 +298,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_arrives_makes_opening_panic(packet in prop::collection::vec(any::<u8>(), 0..80), header_len in 0usize..90) {
+    fn nothing_that_arrives_makes_opening_panic(packet in prop::collection::vec(any::<u8>(), 0..80), header_len in prop_oneof![0usize..90, any::<usize>()]) {
         for profile in PROFILES {
             let session = session(profile);
             prop_assert!(session.unprotect_rtp(&mut packet.clone(), header_len, 0).is_err());

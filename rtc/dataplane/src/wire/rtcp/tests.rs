@@ -127,6 +127,21 @@ fn transport_feedback_reads_the_three_kinds_of_chunk() {
 }
 
 #[test]
+fn feedback_that_tells_of_absurdly_many_packets_is_refused() {
+    let mut bytes = vec![0x8f, 205, 0, 5];
+    bytes.extend([0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0x20, 0x00, 0, 0, 2, 9]);
+    bytes.extend([0x1f, 0xff, 0x00, 0x01]); // 8,192 in two runs
+    assert_eq!(arrivals(&bytes).len(), 8192);
+    bytes[15] = 1;
+    let first = Compound::parse(&bytes).expect("lengths hold").next();
+    assert_eq!(first.and_then(Result::err), Some(RtcpError::Malformed(205)));
+    bytes[14..16].copy_from_slice(&[0, 1]);
+    bytes[20..22].copy_from_slice(&[0, 0]); // a run of nothing
+    let first = Compound::parse(&bytes).expect("lengths hold").next();
+    assert_eq!(first.and_then(Result::err), Some(RtcpError::Malformed(205)));
+}
+
+#[test]
 fn deltas_beyond_eight_seconds_begin_another_message() {
     let mut bytes = Vec::new();
     let list = [Some(0), Some(1_000), Some(20_000_000)];

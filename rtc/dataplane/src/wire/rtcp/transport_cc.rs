@@ -6,6 +6,10 @@ use crate::wire::cursor::Cursor;
 /// Statuses that one message written here has room for: more than a busy publisher sends between two of them.
 pub const MAX_STATUSES: usize = 512;
 
+/// Statuses that a message may tell. A run of 8,191 takes two bytes: without a bound a datagram full of small messages
+/// would cost its reader millions of steps, and nobody has as many packets on the way.
+const MAX_TOLD: u16 = 0x2000;
+
 /// Arrival times are told in steps of 250 µs, from a reference in steps of 64 ms.
 const DELTA_MICROS: i64 = 250;
 const REFERENCE_MICROS: i64 = 64_000;
@@ -40,18 +44,19 @@ impl<'a> TransportFeedback<'a> {
         let base_sequence = cursor.u16()?;
         let status_count = cursor.u16()?;
         let packed = cursor.u32()?;
+        if status_count > MAX_TOLD {
+            return None;
+        }
         let chunks = cursor;
         let mut delta_bytes = 0;
         let mut left = usize::from(status_count);
         while left > 0 {
             let chunk = Chunk(cursor.u16()?);
             let count = chunk.len().min(left);
-            delta_bytes += (0..count)
-                .map(|index| usize::from(chunk.status(index) % 3))
-                .sum::<usize>();
-            if chunk.is_empty() {
-                return None;
+            if count == 0 {
+                return None; // a run of nothing
             }
+            delta_bytes += chunk.delta_bytes(count);
             left -= count;
         }
         let deltas = Cursor::new(cursor.take(delta_bytes)?);
@@ -104,8 +109,12 @@ impl Chunk {
         }
     }
 
-    fn is_empty(self) -> bool {
-        self.len() == 0
+    /// Bytes of the deltas that belong to the first `count` statuses.
+    fn delta_bytes(self, count: usize) -> usize {
+        if self.0 & VECTOR == 0 {
+            return count * delta_len(self.status(0));
+        }
+        (0..count).map(|index| delta_len(self.status(index))).sum()
     }
 
     /// 3 is reserved and means nothing here, as `NOT_RECEIVED` does.
@@ -116,6 +125,15 @@ impl Chunk {
             vector if vector & TWO_BITS == 0 => (vector >> (13 - index)) as u8 & 1,
             vector => (vector >> (12 - 2 * index)) as u8 & 3,
         }
+    }
+}
+
+/// One byte for a small delta, two for a large one, none otherwise.
+fn delta_len(status: u8) -> usize {
+    match status {
+        SMALL_DELTA => 1,
+        LARGE_DELTA => 2,
+        _ => 0,
     }
 }
 
