@@ -2,7 +2,6 @@
 
 import ast
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -31,9 +30,9 @@ PURE = [
 ]
 
 
-def modules(*roots: str) -> Iterator[Path]:
-    for root in roots:
-        yield from (path for path in sorted((ROOT / root).rglob("*.py")) if "dataplane" not in path.parts)
+def modules(*roots: str) -> list[Path]:
+    paths = [path for root in roots for path in sorted((ROOT / root).rglob("*.py"))]
+    return [path for path in paths if "dataplane" not in path.parts]
 
 
 def name(path: Path) -> str:
