@@ -39,7 +39,8 @@ export interface SignalingEvents {
 }
 
 const BACKOFF_BASE_MS = 400;
-const BACKOFF_CAP_MS = 20_000;
+/** People in a call wait for this: 3 s on average, and a thousand of them are still only 170 a second. */
+const BACKOFF_CAP_MS = 6_000;
 /** A connection that lived this long was a good one: its end is not held against the server. */
 const STABLE_MS = 5_000;
 const PROBE_MS = 3_000;
