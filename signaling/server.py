@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
 import structlog
+from pycrdt import Doc
 
 from rtc.conference import DataChannel, MediaEngine, MediaSettings
 from signaling import attendance
 from signaling.channel_door import ChannelDoor
 from signaling.config import Settings
 from signaling.connections import Connections
+from signaling.documents.channel import LABEL_PREFIX as DOCUMENT_LABEL
+from signaling.documents.channel import ChannelDoor as DocumentChannel
+from signaling.documents.library import Documents
 from signaling.errors import CloseCode, unauthorized
 from signaling.eventlog import EventLog
 from signaling.hosting import Hosting
@@ -27,6 +31,7 @@ from signaling.participant import Participant
 from signaling.revocations import Kind, Revocations
 from signaling.room import Room
 from signaling.storage.database import Database
+from signaling.storage.documents import DocumentStore
 from signaling.storage.revocations import RevocationStore
 from signaling.tokens import Claims
 
@@ -47,6 +52,7 @@ class Server:
         self.database = Database(settings.data_dir / "hubbub.sqlite3")
         self._revoked = RevocationStore(self.database)
         self.log = EventLog(self.database, clock=clock)
+        self.documents = Documents(DocumentStore(self.database), clock=clock)
         self.media = MediaEngine(_media_settings(settings)) if settings.media else None
         self.hosting = Hosting(
             events=self.log,
@@ -99,8 +105,14 @@ class Server:
         """Data channels are doors by their label (protocol section 3); others are closed."""
         if channel.label == "events":
             ChannelDoor(channel, room, participant, self.hosting, self.clock, self.metrics.observe)
+        elif channel.label.startswith(DOCUMENT_LABEL):
+            DocumentChannel(self.documents, channel, participant.claims)
         else:
             channel.close()
+
+    def document(self, name: str) -> AbstractAsyncContextManager[Doc[Any]]:
+        """A document for server-side code: `async with server.document("notes") as doc`."""
+        return self.documents.edit(name)
 
     async def revoke(self, kind: Kind, value: str) -> None:
         """Refuse tokens of an identity (`sub`) or one token (`jti`), now and after a restart."""
@@ -115,6 +127,7 @@ class Server:
         for entry in await self._revoked.load(self.clock()):
             self.revocations.add(entry)
         await self.log.start()
+        await self.documents.start()
         left_behind = await attendance.clear(self.log)
         if self.media is not None:
             await self.media.start()
@@ -146,6 +159,7 @@ class Server:
         await self._listener.close()
         if self.media is not None:
             await self.media.close()
+        await self.documents.close()
         await self.log.close()
         await self.database.close()
         self.serving = False

@@ -14,7 +14,7 @@ from signaling.documents.lib0 import Malformed, Reader, write_string, write_uint
 SYNC, AWARENESS, AUTH, QUERY_AWARENESS, SYNC_REPLY, STATELESS, BROADCAST_STATELESS, CLOSE, SYNC_STATUS = (
     range(9)
 )
-PING, PONG = 9, 10
+PONG = b"\x0a"
 TOKEN, PERMISSION_DENIED, AUTHENTICATED = range(3)
 
 # A frame to the document of no name: clients count it as traffic and find nobody to hand it to. They drop a
@@ -57,9 +57,9 @@ def name_of(address: str) -> str:
 
 def pulse(frame: bytes) -> Ping | Pong | None:
     """The one-byte messages about the socket. No frame of a document is that short."""
-    if len(frame) != 1:
-        return None
-    return {PING: Ping(), PONG: Pong()}.get(frame[0])
+    if frame == b"\x09":
+        return Ping()
+    return Pong() if frame == b"\x0a" else None
 
 
 def parse_body(reader: Reader) -> Body:

@@ -6,7 +6,19 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from signaling.http import demo, dev, health, openapi, rest, sse, topics, websocket, whip
+from signaling.http import (
+    demo,
+    dev,
+    documents,
+    health,
+    hocuspocus,
+    openapi,
+    rest,
+    sse,
+    topics,
+    websocket,
+    whip,
+)
 from signaling.http.cors import allow_known_origins
 from signaling.http.endpoints import Endpoint
 from signaling.http.failures import failures_as_json, timed
@@ -17,7 +29,7 @@ if TYPE_CHECKING:
 # Bodies that are read whole. Documents and NDJSON streams read theirs piece by piece under their own limits.
 MAX_BODY_BYTES = 1024 * 1024
 # Each offers `routes(server) -> list[Endpoint]`. The demo is last: it takes every path that nobody else has.
-MODULES = (health, websocket, sse, topics, rest, whip, dev, demo)
+MODULES = (health, websocket, sse, topics, rest, whip, documents, hocuspocus, dev, demo)
 
 
 def endpoints(server: Server) -> list[Endpoint]:
