@@ -41,6 +41,12 @@ type Outgoing = { description: RTCSessionDescription | null } | { candidate: RTC
 const MAX_UNSENT = 128;
 
 /**
+ * How long the polite side leaves the first offer to the other, in ms. Both begin at the same moment; Chromium that
+ * rolls its first offer back gathers no candidates for the answer any more.
+ */
+const COURTESY_MS = 1_000;
+
+/**
  * A call straight to one other participant, negotiated through the room's `signal` messages: the server
  * relays them and never looks inside. Perfect negotiation (WebRTC 1.0, section 10.7): either side may add and
  * remove tracks at any time.
@@ -108,6 +114,11 @@ export class PeerCall extends Emitter<PeerCallEvents> {
   }
 
   async #offer(): Promise<void> {
+    if (this.#options.polite && this.connection.remoteDescription === null) {
+      await new Promise((resolve) => setTimeout(resolve, COURTESY_MS));
+      // The offer that came meanwhile took our tracks along; what it did not is needed again when it is settled.
+      if (this.#closed || this.connection.remoteDescription !== null) return;
+    }
     try {
       this.#making = true;
       await this.connection.setLocalDescription();
