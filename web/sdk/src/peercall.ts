@@ -114,10 +114,10 @@ export class PeerCall extends Emitter<PeerCallEvents> {
   }
 
   async #offer(): Promise<void> {
-    if (this.#options.polite && this.connection.remoteDescription === null) {
+    if (this.#options.polite && !this.#hasHeard()) {
       await new Promise((resolve) => setTimeout(resolve, COURTESY_MS));
       // The offer that came meanwhile took our tracks along; what it did not is needed again when it is settled.
-      if (this.#closed || this.connection.remoteDescription !== null) return;
+      if (this.#closed || this.#hasHeard()) return;
     }
     try {
       this.#making = true;
@@ -128,6 +128,10 @@ export class PeerCall extends Emitter<PeerCallEvents> {
     } finally {
       this.#making = false;
     }
+  }
+
+  #hasHeard(): boolean {
+    return this.connection.remoteDescription !== null;
   }
 
   async #handle(signal: Message): Promise<void> {

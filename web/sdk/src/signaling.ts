@@ -53,8 +53,7 @@ const REPLAYED: ReadonlySet<string> = new Set([
   "chat",
   "chat.edited",
   "chat.deleted",
-  "chat.reacted",
-  "chat.read",
+  "chat.reaction",
   "event",
   "recording",
 ]);

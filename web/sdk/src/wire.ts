@@ -56,8 +56,8 @@ export const chatMessage = object({
   text: string,
   data: anything,
   to: nullable(array(string)),
-  /** Unix milliseconds of the last edit. */
-  edited_ms: nullable(integer),
+  /** The last edit: when, and by which identity. */
+  edited: nullable(object({ at_ms: integer, by: string })),
   deleted: withDefault(boolean, false),
   /** Identities by reaction. */
   reactions: withDefault(record(array(string)), {}),
@@ -92,10 +92,16 @@ const EVENTS = {
   speakers: object({ levels: array(object({ participant: string, level: number, speaking: boolean })) }),
   presence: object({ participant: string, state: withDefault(record(anything), {}) }),
   chat: object({ message: chatMessage, cursor }),
-  "chat.edited": object({ target: integer, text: string, data: anything, by: sender, at_ms: integer, cursor }),
-  "chat.deleted": object({ target: integer, by: sender, cursor }),
-  "chat.reacted": object({ target: integer, reaction: string, on: boolean, from: sender, cursor }),
-  "chat.read": object({ identity: string, target: integer, cursor }),
+  "chat.edited": object({ message: chatMessage, cursor }),
+  "chat.deleted": object({ message: chatMessage, cursor }),
+  "chat.reaction": object({
+    message: object({ offset: integer }),
+    reaction: string,
+    on: boolean,
+    from: sender,
+    cursor,
+  }),
+  "chat.read": object({ identity: string, offset: integer }),
   event: object({ name: string, data: anything, from: sender, offset: nullable(integer), cursor }),
   signal: object({ from: reference, data: anything }),
   recording: object({ id: string, state: string, cursor }),
@@ -138,11 +144,11 @@ export const REPLIES = {
   "auth.refresh": nothing,
   "presence.set": nothing,
   "chat.send": stored,
-  "chat.history": object({ messages: array(chatMessage), more: boolean, read: nullable(integer) }),
+  "chat.history": object({ messages: array(chatMessage), more: boolean }),
   "chat.edit": stored,
   "chat.delete": stored,
   "chat.react": stored,
-  "chat.read": nothing,
+  "chat.read": object({ offset: nullable(integer) }),
   "event.send": object({ offset: nullable(integer) }),
   signal: nothing,
   "media.offer": mediaAnswer,
@@ -173,7 +179,7 @@ export interface RequestFields {
   "chat.edit": { offset: number; text: string; data?: unknown };
   "chat.delete": { offset: number };
   "chat.react": { offset: number; reaction: string; on: boolean };
-  "chat.read": { offset: number };
+  "chat.read": { offset?: number };
   "event.send": { name: string; data: unknown; to?: readonly string[]; keep?: boolean };
   signal: { to: string; data: unknown };
   "media.offer": { sdp: string; tracks: Readonly<Record<string, PublishedSection>> };

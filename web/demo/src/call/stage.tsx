@@ -37,7 +37,7 @@ function Grid({ room, tiles, label, className }: GridProps) {
   const tile = fit(tiles.length, width, height, GAP);
   const style = { "--tile-width": `${tile.width}px`, "--tile-height": `${tile.height}px` } as CSSProperties;
   return (
-    <ul ref={element} className={className} style={style} aria-label={label} data-alone={tiles.length === 1 || undefined}>
+    <ul ref={element} className={className} style={style} aria-label={label} data-alone={(tiles.length === 1 && tiles[0]?.participant.local) || undefined}>
       {tiles.map((item) => (
         <TileView key={item.key} room={room} tile={item} />
       ))}

@@ -127,21 +127,25 @@ export class Chat extends Emitter<ChatEvents> {
   async markRead(): Promise<void> {
     const { newest } = this.#log;
     if (newest === null || newest <= (this.#read ?? -1)) return;
-    this.#read = newest;
+    this.#readUpTo(newest);
     this.emit("change");
     await this.#room.request("chat.read", { offset: newest });
   }
 
   async #loadPage(): Promise<void> {
     const before = this.#log.oldest;
-    const { messages, more, read } = await this.#room.request("chat.history", {
-      limit: PAGE,
-      ...(this.#loaded && before !== null && { before }),
-    });
+    const [{ messages, more }, read] = await Promise.all([
+      this.#room.request("chat.history", { limit: PAGE, ...(this.#loaded && before !== null && { before }) }),
+      this.#loaded ? null : this.#room.request("chat.read", {}),
+    ]);
     this.#log.insert(messages);
     this.#loaded = true;
     this.#more = more;
-    if (read !== null) this.#read = Math.max(read, this.#read ?? -1);
+    this.#readUpTo(read?.offset ?? -1);
+  }
+
+  #readUpTo(offset: number): void {
+    if (offset > (this.#read ?? -1)) this.#read = offset;
   }
 
   #joined(recovered: boolean): void {
@@ -164,16 +168,14 @@ export class Chat extends Emitter<ChatEvents> {
         this.#received(event.message.offset, () => this.#log.insert([event.message]), replayed);
         break;
       case "chat.edited":
-        this.#log.edited(event);
-        break;
       case "chat.deleted":
-        this.#log.deleted(event);
+        this.#log.replace(event.message);
         break;
-      case "chat.reacted":
+      case "chat.reaction":
         this.#log.reacted(event);
         break;
       case "chat.read":
-        if (event.identity === this.#room.local.identity) this.#read = Math.max(event.target, this.#read ?? -1);
+        if (event.identity === this.#room.local.identity) this.#readUpTo(event.offset);
         break;
       default:
         return;

@@ -11,7 +11,8 @@ export interface ChatMessage {
   readonly data: unknown;
   /** Participant ids that it is for; null: everybody. */
   readonly to: readonly string[] | null;
-  readonly editedMs: number | null;
+  /** The last edit: when, and by which identity. */
+  readonly edited: { readonly atMs: number; readonly by: string } | null;
   readonly deleted: boolean;
   /** Identities by reaction. */
   readonly reactions: Readonly<Record<string, readonly string[]>>;
@@ -45,15 +46,12 @@ export class ChatLog {
     this.#messages = [...byOffset.values()].sort((a, b) => a.offset - b.offset);
   }
 
-  edited({ target, text, data, at_ms }: EventOf<"chat.edited">): void {
-    this.#change(target, { text, data, editedMs: at_ms });
+  /** A message that is known is another now; one that is not loaded is left to its page. */
+  replace(message: WireChatMessage): void {
+    this.#change(message.offset, fromWire(message));
   }
 
-  deleted({ target }: EventOf<"chat.deleted">): void {
-    this.#change(target, { text: "", data: null, deleted: true, reactions: {} });
-  }
-
-  reacted({ target, reaction, on, from: { identity } }: EventOf<"chat.reacted">): void {
+  reacted({ message: { offset: target }, reaction, on, from: { identity } }: EventOf<"chat.reaction">): void {
     const before = this.#messages.find(({ offset }) => offset === target)?.reactions ?? {};
     const others = (before[reaction] ?? []).filter((other) => other !== identity);
     const after = { ...before, [reaction]: on ? [...others, identity] : others };
@@ -69,6 +67,6 @@ export class ChatLog {
   }
 }
 
-function fromWire({ at_ms, edited_ms, ...message }: WireChatMessage): ChatMessage {
-  return { ...message, atMs: at_ms, editedMs: edited_ms };
+function fromWire({ at_ms, edited, ...message }: WireChatMessage): ChatMessage {
+  return { ...message, atMs: at_ms, edited: edited && { atMs: edited.at_ms, by: edited.by } };
 }
