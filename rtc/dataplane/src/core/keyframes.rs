@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 const APART: Duration = Duration::from_millis(500);
 /// A publisher that does not answer is asked less and less often, up to this.
 const APART_AT_MOST: Duration = Duration::from_secs(4);
+/// Only after this many questions.
+const PATIENT: u32 = 4;
 
 #[derive(Debug, Default)]
 pub struct KeyframeRequests {
@@ -31,9 +33,19 @@ impl KeyframeRequests {
         self.unanswered = 0;
     }
 
+    pub fn unanswered(&self) -> u32 {
+        self.unanswered
+    }
+
+    /// Whether it came cannot be seen: one question for each wish is all that can be done.
+    pub fn trust(&mut self) {
+        self.wanted = false;
+        self.unanswered = self.unanswered.min(PATIENT);
+    }
+
     /// When to ask, if anybody wants one.
     pub fn deadline(&self, now: Instant) -> Option<Instant> {
-        let apart = APART * 2u32.pow(self.unanswered.saturating_sub(4).min(3));
+        let apart = APART * 2u32.pow(self.unanswered.saturating_sub(PATIENT).min(3));
         let next = self
             .asked
             .map_or(now, |asked| asked + apart.min(APART_AT_MOST));

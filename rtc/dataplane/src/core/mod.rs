@@ -1,7 +1,10 @@
 //! The selective forwarding unit without sockets, threads or clocks: datagrams and commands in, datagrams and events out.
 //!
-//! A datagram travels through the files in this order: `ingress` tells what it is, `ice` or `transport` say whose,
-//! `source` takes it in, `forward` gives it to every `sink`, `outbox` makes runs of it.
+//! A datagram travels through the files in this order: `ingress` tells what it is; `checks` answers STUN with `ice`,
+//! `media` opens RTP and finds its source by `streams`, `source` takes it in and keeps it in its `cache`. When the batch
+//! is complete, `forward` serves every `sink`, which rewrites with `rewriter` and `timeline` what `egress` encrypts and
+//! `outbox` hands out in runs. RTCP comes in by `control` and goes out by `upkeep` and `reports`; `orders` carries out
+//! commands and `routes` decides which sink sends what.
 
 #![forbid(unsafe_code)]
 

@@ -113,6 +113,9 @@ impl<'a> Reports<'a> {
             write_full_intra_request(&mut self.bytes, sender, media, *number);
         }
         self.send_if_enough();
+        if source.is_opaque() {
+            source.keyframes.trust();
+        }
         source.stats.plis_sent += 1;
         1
     }

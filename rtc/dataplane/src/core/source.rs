@@ -29,6 +29,10 @@ const MAX_FRESH: usize = 256;
 const JOINABLE_PACKETS: u64 = 64;
 const JOINABLE_AGE: Micros = 500_000;
 
+/// A source that was asked so often and has not shown a single keyframe cannot be read (end-to-end encrypted as a whole,
+/// without a dependency descriptor): a sink begins with any picture then, and its receiver waits for the keyframe itself.
+const OPAQUE_AFTER: u32 = 3;
+
 #[derive(Debug)]
 pub struct Source {
     pub id: SourceId,
@@ -192,13 +196,33 @@ impl Source {
                 .filter(|one| self.is_current(*one))
                 .min();
         }
-        let keyframe = self.keyframe.as_ref()?;
+        let Some(keyframe) = &self.keyframe else {
+            return self.opaque_joint();
+        };
         let recent = highest.saturating_sub(keyframe.sequence) <= JOINABLE_PACKETS
             && now - keyframe.arrival <= JOINABLE_AGE
             && since.is_none_or(|since| keyframe.arrival >= since);
         // A large one may have come as a whole since the last batch.
         let joinable = recent || self.fresh.contains(&keyframe.sequence);
         joinable.then_some(keyframe.sequence)
+    }
+
+    pub fn is_opaque(&self) -> bool {
+        self.keyframe.is_none() && self.keyframes.unanswered() >= OPAQUE_AFTER
+    }
+
+    /// The first fresh packet behind one that ends a picture.
+    fn opaque_joint(&self) -> Option<u64> {
+        let is_opaque = self.is_opaque();
+        let follows_end = |sequence: &u64| {
+            let before = self.cache.get(sequence - 1);
+            before.is_some_and(|before| before.packet.marker)
+        };
+        self.fresh
+            .iter()
+            .copied()
+            .filter(|_| is_opaque)
+            .find(follows_end)
     }
 
     pub fn is_alive(&self) -> bool {

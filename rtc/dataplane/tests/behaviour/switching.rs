@@ -407,3 +407,26 @@ fn a_receiver_that_was_away_goes_on_without_a_hole() {
             .is_some_and(|newest| world.now - newest.at < ms(50))
     );
 }
+
+#[test]
+fn a_source_that_cannot_be_read_is_passed_on_from_a_whole_picture() {
+    let (mut world, one, _, bob, slot) = two_cameras(1);
+    world.camera(one).opaque = true;
+    world.camera(one).ssrc = 7000;
+    world.camera(one).signalled = false;
+    world.route(slot, &[one]);
+    world.run(ms(3000));
+    let viewer = world.viewer(bob, slot);
+    assert!(viewer.packets.len() > 60, "{}", viewer.packets.len());
+    let markers: Vec<bool> = viewer.in_order().map(|received| received.marker).collect();
+    assert_eq!(markers[..6], [false, false, true, false, false, true]);
+    // Asked until it was clear that no answer can be seen, and then once for each wish of a receiver.
+    let asked = world.camera(one).plis.len();
+    assert!((3..=4).contains(&asked), "{asked}");
+    world.run(ms(5000));
+    assert_eq!(world.camera(one).plis.len(), asked);
+    let loss = world.peers[bob].picture_loss(crate::world::ssrc_of(slot));
+    world.send_up(bob, vec![loss]);
+    world.run(ms(2000));
+    assert_eq!(world.camera(one).plis.len(), asked + 1);
+}

@@ -25,6 +25,8 @@ pub struct Camera {
     pub running: bool,
     pub wants_keyframe: bool,
     pub answers_nacks: bool,
+    /// Nothing in the payload can be read.
+    pub opaque: bool,
     /// Numbers that never leave, to lose exactly these.
     pub withheld: Vec<u16>,
     /// Sent with every packet.
@@ -73,6 +75,7 @@ impl Camera {
             running: true,
             wants_keyframe: true,
             answers_nacks: true,
+            opaque: false,
             withheld: Vec::new(),
             extensions: Vec::new(),
             padding: 0,
@@ -182,6 +185,9 @@ impl Camera {
     }
 
     fn vp8_payload(&self, keyframe: bool, start: bool) -> Vec<u8> {
+        if self.opaque {
+            return vec![0xFF; self.packet_len];
+        }
         let first = 0x80 | if start { 0x10 } else { 0 };
         let [high, low] = (self.picture | 0x8000).to_be_bytes();
         let mut payload = vec![first, 0xE0, high, low, self.tl0, 0x00];
