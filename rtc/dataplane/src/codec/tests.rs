@@ -110,6 +110,33 @@ fn h264_keyframes_begin_with_parameters_or_an_idr_slice() {
     assert!(!slice.keyframe && slice.start);
 }
 
+/// Of a camera's or a file's stream as encoders write it: high profile, cropped by eight lines, emulation prevention.
+const SPS_1080: [u8; 30] = [
+    0x67, 0x64, 0x00, 0x28, 0xac, 0xd9, 0x40, 0x78, 0x02, 0x27, 0xe5, 0xc0, 0x5a, 0x80, 0x80, 0x80,
+    0xa0, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x07, 0x81, 0xe3, 0x06, 0x32, 0xc0,
+];
+
+#[test]
+fn h264_sizes_are_cropped_scaled_lists_skipped_and_fields_doubled() {
+    let size = |payload: &[u8]| look(Codec::H264, payload).size;
+    let full_hd = Size {
+        width: 1920,
+        height: 1080,
+    };
+    assert_eq!(size(&SPS_1080), Some(full_hd));
+
+    let mut bits = Writer::default();
+    bits.put(0x67, 8).put(100, 8).put(0, 8).put(40, 8);
+    bits.golomb(0).golomb(1).golomb(0).golomb(0).put(0, 1); // 4:2:0, eight bits
+    bits.put(1, 1); // scaling lists: the first repeats its only value (8 - 8), the others are not there
+    bits.put(1, 1).golomb(16).put(0, 7);
+    bits.golomb(0).golomb(2).golomb(0).put(0, 1); // picture order of type 2 has no fields
+    bits.golomb(119).golomb(33); // 120 times 34 macroblocks of a field
+    bits.put(0, 1).put(0, 1).put(1, 1);
+    bits.put(1, 1).golomb(0).golomb(0).golomb(0).golomb(2); // two lines of a field, twice for the chroma
+    assert_eq!(size(&bits.bytes()), Some(full_hd));
+}
+
 #[test]
 fn h264_is_seen_through_aggregates_and_fragments() {
     let mut aggregate = vec![0x78, 0, SPS_720.len() as u8];
@@ -291,6 +318,11 @@ impl Writer {
         self.bits
             .extend((0..count).rev().map(|bit| value >> bit & 1 == 1));
         self
+    }
+
+    fn golomb(&mut self, value: u32) -> &mut Self {
+        let width = (value + 1).ilog2();
+        self.put(value + 1, 2 * width + 1)
     }
 
     fn bytes(&self) -> Vec<u8> {

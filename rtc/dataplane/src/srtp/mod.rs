@@ -26,8 +26,6 @@ pub const MAX_RTCP_INDEX: u32 = ENCRYPTED - 1;
 const RTP_HEADER: usize = 12;
 const RTCP_CLEAR: usize = 8;
 const RTCP_INDEX: usize = 4;
-/// The most that any profile adds to a packet: RTCP's tag and index.
-pub const MAX_OVERHEAD: usize = 20;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SrtpError {

@@ -10,10 +10,6 @@ use super::extensions::{ExtensionError, Extensions};
 pub use write::{Fields, header_len, write_header};
 
 const FIXED_LEN: usize = 12;
-/// Where sequence number, timestamp and SSRC stand, for those who patch a packet in place.
-pub const SEQUENCE_AT: usize = 2;
-pub const TIMESTAMP_AT: usize = 4;
-pub const SSRC_AT: usize = 8;
 
 /// Why a packet is not RTP that could be forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -25,24 +25,6 @@ fn nearest(reference: u64, low: u64, bits: u32) -> u64 {
     reference.checked_sub(behind).unwrap_or(reference + ahead)
 }
 
-/// How far `a` is ahead of `b` (negative: behind), by the shorter way round (RFC 1982).
-pub fn distance16(a: u16, b: u16) -> i16 {
-    a.wrapping_sub(b) as i16
-}
-
-/// How far `a` is ahead of `b` (negative: behind), by the shorter way round.
-pub fn distance32(a: u32, b: u32) -> i32 {
-    a.wrapping_sub(b) as i32
-}
-
-pub fn newer16(a: u16, b: u16) -> bool {
-    distance16(a, b) > 0
-}
-
-pub fn newer32(a: u32, b: u32) -> bool {
-    distance32(a, b) > 0
-}
-
 /// Widens a stream of 16-bit numbers, following the highest one seen.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Extender16 {
@@ -108,9 +90,6 @@ mod tests {
         assert_eq!(extend16(0x1_FFFF, 0), 0x2_0000);
         assert_eq!(extend16(0x2_0000, 0xFFFF), 0x1_FFFF);
         assert_eq!(extend32(0x1_FFFF_FFFF, 5), 0x2_0000_0005);
-        assert!(newer16(0, 0xFFFF));
-        assert!(!newer16(0xFFFF, 0));
-        assert!(newer32(3, 0xFFFF_FFF0));
     }
 
     #[test]
