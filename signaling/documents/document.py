@@ -350,6 +350,13 @@ class Document:
         parts = [messages.update(part) for part in self.difference(missed.state)]
         return Batch([*parts, *missed.updates, *self.greeting()])
 
+    def compacted(self, snapshot: int, count: int, dropped: int) -> None:
+        """The log has a snapshot of that size instead of `count` updates of `dropped` bytes."""
+        self.snapshot_size = snapshot
+        self.log_size -= dropped
+        self.log_length -= count
+        self.nested = 0
+
     # -------------------------------------------------------------- awareness
 
     def greeting(self) -> list[bytes]:

@@ -15,7 +15,17 @@ from signaling.documents.document import Document, EngineBroken, Member, walk
 from signaling.documents.lib0 import Malformed
 from signaling.documents.offload import Workroom
 from signaling.documents.update import EMPTY, TooManyStructs
-from signaling.documents.workroom import Answer, Compact, Compare, Inspect, Render, Request, Restore, perform
+from signaling.documents.workroom import (
+    Answer,
+    Compact,
+    CompactStored,
+    Compare,
+    Inspect,
+    Render,
+    Request,
+    Restore,
+    perform,
+)
 from signaling.errors import HubbubError, not_found, unavailable
 from signaling.ids import new_id
 from signaling.storage.documents import Append, DocumentStore, Stored, Version
@@ -276,7 +286,7 @@ class Documents:
             if not entry[2].done():
                 entry[2].set_result(None)
         if self._due(document):
-            self._spawn(self._try_compact(document))
+            self._compaction(document)
         if self.on_change:
             self._change_soon(document)
         for hook in self.on_store:
@@ -329,38 +339,42 @@ class Documents:
             or document.log_size >= max(COMPACT_BYTES, document.snapshot_size // 2)
         )
 
-    async def _try_compact(self, document: Document) -> None:
-        try:
-            await self.compact(document)
-        except (HubbubError, Malformed) as error:
-            # The log stays as it is, which is correct and only slower; the next update tries again.
-            log.warning("document_not_compacted", document=document.name, reason=str(error))
-
     async def compact(self, document: Document) -> None:
         """Replace the log by one snapshot, made by another process. Raises HubbubError unavailable."""
+        await asyncio.shield(self._compaction(document))
+
+    def _compaction(self, document: Document) -> asyncio.Task[None]:
+        """The one that is under way, or a new one; the document is not let go of before it ends."""
         task = self._compacting.get(document)
         if task is None:
             task = self._compacting[document] = asyncio.create_task(self._compact(document))
-        try:
-            await asyncio.shield(task)
-        finally:
-            if task.done() and self._compacting.get(document) is task:
-                del self._compacting[document]
-                self._release(document)
+            task.add_done_callback(lambda ended: self._compaction_ended(document, ended))
+        return task
+
+    def _compaction_ended(self, document: Document, task: asyncio.Task[None]) -> None:
+        del self._compacting[document]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # The log stays as it is, which is correct and only slower; the next update tries again.
+            log.warning("document_not_compacted", document=document.name, reason=str(error))
+        self._release(document)
 
     async def _compact(self, document: Document) -> None:
         await self.settled(document)
+        if document.deleted:
+            return
+        if document.size > COMPACT_HERE_BYTES:
+            answer = await self._workroom.ask(CompactStored(str(self.store.path), document.name))
+            if answer.through:
+                document.compacted(answer.size, answer.count, answer.dropped)
+            return
         stored = await self.store.load(document.name)
-        if stored is None or document.deleted:
+        if stored is None:
             return
         answer = await self._compacted(stored)
         kept = frozenset(answer.kept)
         await self.store.compact(document.name, answer.snapshot, stored.last, kept)
-        left = sum(len(content) for number, content in stored.updates if number in kept)
-        document.snapshot_size = len(answer.snapshot)
-        document.log_size -= stored.size - len(stored.snapshot) - left
-        document.log_length -= len(stored.updates) - len(kept)
-        document.nested = 0
+        dropped = [content for number, content in stored.updates if number not in kept]
+        document.compacted(len(answer.snapshot), len(dropped), sum(map(len, dropped)))
 
     # --------------------------------------------------------------- versions
 

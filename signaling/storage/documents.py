@@ -62,12 +62,13 @@ class DocumentStore:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.path = database.path
 
     async def start(self) -> None:
         await self._database.migrate("documents", STEPS)
 
     async def load(self, name: str) -> Stored | None:
-        return await self._database.read(partial(_load, name=name))
+        return await self._database.read(partial(load, name=name))
 
     def append(self, entries: Sequence[Append], done: Callable[[Exception | None], None]) -> None:
         """`done` is called after the COMMIT, with the failure if there was one."""
@@ -75,9 +76,7 @@ class DocumentStore:
 
     async def compact(self, name: str, snapshot: bytes, through: int, kept: frozenset[int]) -> None:
         """Replace the updates up to `through` by `snapshot`, but for those numbered in `kept`."""
-        await self._database.write(
-            partial(_compact, name=name, snapshot=snapshot, through=through, kept=kept)
-        )
+        await self._database.write(partial(compact, name=name, snapshot=snapshot, through=through, kept=kept))
 
     async def delete(self, name: str) -> bool:
         """Updates and versions go with it. Answers whether there was such a document."""
@@ -99,7 +98,8 @@ class DocumentStore:
         await self._database.write(partial(_retain, name=name, automatic=automatic))
 
 
-def _load(connection: sqlite3.Connection, name: str) -> Stored | None:
+def load(connection: sqlite3.Connection, name: str) -> Stored | None:
+    """For a thread or process that has a connection of its own."""
     row = connection.execute("SELECT id, snapshot, through FROM documents WHERE name = ?", (name,)).fetchone()
     if row is None:
         return None
@@ -124,7 +124,7 @@ def _id(connection: sqlite3.Connection, name: str) -> int:
     return int(row[0])
 
 
-def _compact(
+def compact(
     connection: sqlite3.Connection, name: str, snapshot: bytes, through: int, kept: frozenset[int]
 ) -> None:
     id = _id(connection, name)

@@ -41,7 +41,8 @@ class Peer:
 
     @property
     def text(self) -> Text:
-        return self.doc.get("text", type=Text)
+        text: Text = self.doc.get("text", type=Text)
+        return text
 
     async def write(self, words: str, at: int | None = None) -> bytes:
         """Insert, send, and answer the update."""

@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -71,11 +73,11 @@ def test_addresses_may_carry_a_session() -> None:
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.text(min_size=1, max_size=4)), min_size=1, max_size=20))
 def test_what_pycrdt_writes_is_walked_to_its_end(edits: list[tuple[int, str]]) -> None:
-    doc: Doc[Text] = Doc()
+    doc: Doc[Any] = Doc()
     text = doc.get("text", type=Text)
     for position, words in edits:
         text.insert(0 if position > 10 else len(str(text).encode()), words, {"bold": position > 5})
-    doc.get("map", type=Map)["nested"] = Map({"array": Array([1, "two", None, {"three": 3}])})  # type: ignore[arg-type]
+    doc.get("map", type=Map)["nested"] = Map({"array": Array([1, "two", None, {"three": 3}])})
     walk = Walk(doc.get_update(), track=True).run()
     assert walk.nested == 2
     assert walk.nesting() == 2
