@@ -6,6 +6,7 @@ import "./styles/base.css";
 import "./styles/lobby.css";
 import "./styles/call.css";
 import "./styles/panel.css";
+import "./styles/chat.css";
 
 const place = document.getElementById("app");
 if (!place) throw new Error("index.html has no place for the application");

@@ -1,3 +1,4 @@
+import { Emitter } from "./emitter.js";
 import { HubbubError } from "./errors.js";
 import type { Room } from "./room.js";
 
@@ -6,8 +7,13 @@ const SPACING_MS = 100;
 /** Whoever pauses for this long has stopped typing. */
 const TYPING_MS = 4_000;
 
+export interface PresenceEvents {
+  /** `state` is another than before. */
+  change: [];
+}
+
 /** What others see of one's state: an object that is merged here and sent whole. */
-export class Presence {
+export class Presence extends Emitter<PresenceEvents> {
   readonly #room: Room;
   #state: Readonly<Record<string, unknown>>;
   #typing = false;
@@ -16,6 +22,7 @@ export class Presence {
   #sentAt = 0;
 
   constructor(room: Room, state: object = {}) {
+    super();
     this.#room = room;
     this.#state = { ...state };
     room.on("joined", (_, resumed) => {
@@ -36,6 +43,7 @@ export class Presence {
     const merged = Object.entries({ ...this.#state, ...change }).filter(([, value]) => value !== undefined);
     this.#state = Object.fromEntries(merged);
     this.#soon();
+    this.emit("change");
   }
 
   /** Call it at every keystroke; it ends by itself, or with false when the text was sent. */

@@ -1,6 +1,7 @@
 import type { Room } from "@hubbub/client";
-import { useMediaState, useParticipants, useRoomState } from "@hubbub/react";
+import { useChat, useMediaState, useParticipants, usePresence, useRoomState } from "@hubbub/react";
 import { useEffect, useState } from "react";
+import { ChatPanel } from "../chat/chat_panel.js";
 import type { LocalMedia } from "../media/local_media.js";
 import { SignalLog } from "../peer/signal_log.js";
 import { invitationLink, type Wish } from "../session.js";
@@ -22,7 +23,7 @@ interface CallProps {
   readonly media: LocalMedia;
 }
 
-type Side = "people" | "signal" | null;
+type Side = "people" | "chat" | "signal" | null;
 
 export function CallView({ room, wish, media }: CallProps) {
   const { outgoing, own, scene, mesh } = useCall(room, media, wish.peerToPeer);
@@ -32,6 +33,8 @@ export function CallView({ room, wish, media }: CallProps) {
   const [side, setSide] = useState<Side>(null);
   const [draining, setDraining] = useState(false);
   const announced = useAnnounced(room);
+  const { unread } = useChat(room);
+  const [{ hand }, presence] = usePresence(room);
   const silent = new Set(scene.tiles.filter((tile) => tile.silent).map((tile) => tile.participant.id));
   const toggle = (which: Side): void => setSide(side === which ? null : which);
   const canShare = "getDisplayMedia" in navigator.mediaDevices;
@@ -68,6 +71,11 @@ export function CallView({ room, wish, media }: CallProps) {
           <People participants={participants} silent={silent} />
         </Panel>
       )}
+      {side === "chat" && (
+        <Panel title="Chat" onClose={() => setSide(null)}>
+          <ChatPanel room={room} />
+        </Panel>
+      )}
       {side === "signal" && mesh && (
         <Panel title="Signals" onClose={() => setSide(null)}>
           <SignalLog signals={mesh.signals} participants={participants} />
@@ -96,6 +104,21 @@ export function CallView({ room, wish, media }: CallProps) {
             onClick={() => void outgoing.toggleScreen()}
           />
         )}
+        <Control
+          icon="hand"
+          label={hand === true ? "Lower hand" : "Raise hand"}
+          testId="toggle-hand"
+          onClick={() => presence.update({ hand: hand === true ? undefined : true })}
+          pressed={hand === true}
+        />
+        <Control
+          icon="chat"
+          label="Chat"
+          testId="toggle-chat"
+          pressed={side === "chat"}
+          badge={side === "chat" ? 0 : unread}
+          onClick={() => toggle("chat")}
+        />
         <Control
           icon="people"
           label="People"

@@ -12,7 +12,7 @@ interface PanelProps {
 export function Panel({ title, onClose, children, extra }: PanelProps) {
   const heading = useRef<HTMLHeadingElement>(null);
   // Whoever opens it by keyboard goes on inside it.
-  useEffect(() => heading.current?.focus(), [title]);
+  useEffect(() => heading.current?.focus(), []);
   return (
     <aside
       className="panel"
