@@ -28,6 +28,17 @@ def reader(identity: str = "bob", **claims: Any) -> str:
     return token(identity, **{"docs": READ, **claims})
 
 
+async def eventually(condition: Callable[[], object]) -> None:
+    """Let the loop go round until it holds."""
+    async with asyncio.timeout(SECONDS):
+        while not condition():
+            await _turn()
+
+
+async def _turn() -> None:
+    await asyncio.sleep(0.001)
+
+
 class Peer:
     """Keeps a Doc in step with the server. `echoes` counts updates that came, its own included."""
 

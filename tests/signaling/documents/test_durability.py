@@ -16,6 +16,7 @@ from signaling.documents.library import Documents
 from signaling.storage.database import Database
 from signaling.storage.documents import DocumentStore
 from tests.signaling.documents.killed import WRITERS
+from tests.signaling.documents.peer import eventually
 
 KILLS = 100
 
@@ -88,9 +89,7 @@ async def test_a_log_is_compacted_and_says_the_same_afterwards(
             async with documents.edit("notes") as doc:
                 text = doc.get("text", type=Text)
                 text.insert(len(str(text)), f"{count} ")
-        async with asyncio.timeout(10):
-            while documents._compacting or documents._tasks:
-                await asyncio.sleep(0)
+        await eventually(lambda: not (documents._compacting or documents._tasks))
         stored = await documents.store.load("notes")
         assert stored is not None
         assert len(stored.updates) < 40

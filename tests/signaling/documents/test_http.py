@@ -1,11 +1,10 @@
-import asyncio
 
 import aiohttp
 from pycrdt import Doc, Text
 
 from signaling.errors import CloseCode
 from signaling.server import Server
-from tests.signaling.documents.peer import reader, synced, writer
+from tests.signaling.documents.peer import eventually, reader, synced, writer
 from tests.signaling.serving import http, token
 
 
@@ -105,9 +104,7 @@ async def test_automatic_versions_are_made_and_thinned_out(server: Server) -> No
         for count in range(1, 7):
             await ann.write("x")
             await ann.until(lambda count=count: len(ann.echoes) >= count)  # type: ignore[misc]
-        async with asyncio.timeout(10):
-            while len(await server.documents.store.versions("demo")) < 3 or server.documents._tasks:
-                await asyncio.sleep(0)
+        await eventually(lambda: not server.documents._tasks)
     assert len(await server.documents.store.versions("demo")) == 3
 
 
@@ -123,9 +120,7 @@ async def test_server_side_code_edits_with_everybody_else(server: Server) -> Non
         async with server.document("demo") as doc:
             doc.get("text", type=Text).insert(0, "from the server")
         await ann.until(lambda: str(ann.text) == "from the server")
-        async with asyncio.timeout(10):
-            while not seen:
-                await asyncio.sleep(0)
+        await eventually(lambda: seen)
     assert seen == ["demo: from the server"]
 
 

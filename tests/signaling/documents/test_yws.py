@@ -11,7 +11,7 @@ from signaling.documents import messages, session
 from signaling.documents.lib0 import write_string, write_uint
 from signaling.errors import CloseCode, HubbubError, unavailable
 from signaling.server import Server
-from tests.signaling.documents.peer import SECONDS, joined, reader, synced, writer
+from tests.signaling.documents.peer import eventually, joined, reader, synced, writer
 from tests.signaling.serving import http, token
 
 
@@ -53,9 +53,7 @@ async def test_a_document_leaves_memory_with_its_last_client_and_comes_back_whol
     async with synced(server) as ann:
         await ann.write("kept")
         await ann.until(lambda: ann.echoes)
-    async with asyncio.timeout(SECONDS):
-        while len(server.documents):
-            await asyncio.sleep(0)
+    await eventually(lambda: not len(server.documents))
     async with synced(server) as bob:
         assert str(bob.text) == "kept"
 
@@ -189,9 +187,9 @@ async def test_a_reader_that_stops_reading_is_dropped_and_resynchronised(
         document = server.documents._open["demo"]
         for _ in range(40):
             await ann.write("z" * 500_000)
-        async with asyncio.timeout(SECONDS):
-            while document.stored < 40 or not any(_missed(member) for member in document.members):
-                await asyncio.sleep(0)
+        await eventually(
+            lambda: not (document.stored < 40 or not any(_missed(member) for member in document.members))
+        )
         transport.resume_reading()
         await bob.until(lambda: str(bob.text) == str(ann.text))
 
@@ -215,9 +213,7 @@ async def test_storage_that_fails_stops_acknowledging_and_recovers(
         monkeypatch.setattr(server.documents.store, "append", failing)
         await ann.write("not yet")
         document = server.documents._open["demo"]
-        async with asyncio.timeout(SECONDS):
-            while not document.failing:
-                await asyncio.sleep(0)
+        await eventually(lambda: document.failing)
         assert ann.echoes == []
         broken = False
         await bob.until(lambda: str(bob.text) == "not yet")
@@ -230,9 +226,7 @@ async def test_a_document_that_cannot_be_loaded_is_an_error_and_not_empty(server
         await ann.write("precious")
         await ann.until(lambda: ann.echoes)
     await server.database.write(lambda db: db.execute("UPDATE document_updates SET content = x'ff'").rowcount)
-    async with asyncio.timeout(SECONDS):
-        while len(server.documents):
-            await asyncio.sleep(0)
+    await eventually(lambda: not len(server.documents))
     async with joined(server) as bob:
         assert await bob.close_code() == CloseCode.INTERNAL
         assert not bob.synced
