@@ -1,4 +1,3 @@
-
 import aiohttp
 from pycrdt import Doc, Text
 
