@@ -27,7 +27,7 @@ export function ChatPanel({ room }: { readonly room: Room }) {
 
   return (
     <div className="chat" data-testid="chat-panel">
-      <ol className="chat-list" ref={list} tabIndex={0} role="log" aria-label="Messages" aria-busy={loading}>
+      <ol className="chat-list" ref={list} tabIndex={0} aria-live="polite" aria-label="Messages" aria-busy={loading}>
         {more && messages.length > 0 && (
           <li className="chat-more">
             <button type="button" className="quiet" disabled={loading} onClick={() => void chat.load().catch(fail)}>
