@@ -25,7 +25,7 @@ from signaling.attendance import mark_of
 from signaling.channel import Channel
 from signaling.cursors import Cursor, cursor_of, tag_of
 from signaling.entry import Draft, Entry, Page, Revise, Stored
-from signaling.errors import HubbubError, unavailable
+from signaling.errors import HubbubError, bad_request, unavailable
 from signaling.follower import Follower, OnEntry, OnGap, OnOpen, Ready
 from signaling.retention import Retentions
 from signaling.storage.database import Database
@@ -98,12 +98,13 @@ class EventLog:
 
         The order of calls is the order of offsets. The same `key` of the same `sender` answers the first
         entry's place again. With `revise` it corrects earlier entries, and gets `data` and `to` from there.
-        Raises HubbubError unavailable when it could not be stored, and what `revise` refuses it with.
+        Raises HubbubError unavailable when it could not be stored, bad_request when `data` cannot be read,
+        and what `revise` refuses it with.
         """
         draft = Draft(
             topic,
             type,
-            _one_line(msgspec.json.encode(data)),
+            _readable(msgspec.json.encode(data)),
             self.now_ms(),
             to,
             key,
@@ -305,9 +306,16 @@ class EventLog:
                     await shelf.store.trim(self.now_ms())
 
 
-def _one_line(data: bytes) -> bytes:
-    """JSON that a client wrote with line breaks, which have no place in `data:` lines: in JSON they are
-    between tokens only, where nothing depends on them."""
+def _readable(data: bytes) -> bytes:
+    """JSON that was taken over from a client as it is, made fit for every reader.
+
+    Line breaks have no place in `data:` lines; in JSON they are between tokens only, where nothing depends on
+    them. What is no UTF-8, or a number beyond every reader's, is refused (HubbubError bad_request).
+    """
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        raise bad_request(f"data is not JSON that can be read: {problem}") from problem
     return data.translate(None, b"\r\n")
 
 

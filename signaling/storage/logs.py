@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from signaling.entry import Draft, Entry, Page, Stored
@@ -49,3 +49,15 @@ class LogStore(Protocol):
 
     async def trim(self, now_ms: int) -> None:
         """Delete what is not shown any more."""
+
+
+def cut(entries: Iterator[Entry], limit: int) -> list[Entry]:
+    """At least one entry where there is one; no more than a page."""
+    taken: list[Entry] = []
+    size = 0
+    for entry in entries:
+        taken.append(entry)
+        size += entry.size
+        if len(taken) >= limit or size >= PAGE_BYTES:
+            break
+    return taken

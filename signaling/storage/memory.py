@@ -14,7 +14,7 @@ from signaling.cursors import EPOCH_BYTES
 from signaling.entry import Draft, Entry, Page, Stored
 from signaling.errors import HubbubError
 from signaling.retention import IDLE_TOPIC_MS, KEY_AGE_MS, KEY_ENTRIES, Retentions
-from signaling.storage.logs import EARLIEST, PAGE_BYTES, PAGE_ENTRIES, Appended, Visible
+from signaling.storage.logs import EARLIEST, PAGE_ENTRIES, Appended, Visible, cut
 
 
 class Topic:
@@ -189,15 +189,3 @@ def _behind(topic: Topic, position: int) -> Iterator[Entry]:
         skip -= 1
     # A copy: what is appended while the page is made must not disturb the iteration.
     return iter(list(islice(topic.entries, skip, None)))
-
-
-def cut(entries: Iterator[Entry], limit: int) -> list[Entry]:
-    """At least one entry where there is one; no more than a page."""
-    taken: list[Entry] = []
-    size = 0
-    for entry in entries:
-        taken.append(entry)
-        size += entry.size
-        if len(taken) >= limit or size >= PAGE_BYTES:
-            break
-    return taken

@@ -15,8 +15,8 @@ from signaling.cursors import EPOCH_BYTES
 from signaling.entry import Draft, Entry, Mark, Page, Stored
 from signaling.retention import IDLE_TOPIC_MS, KEY_AGE_MS, KEY_ENTRIES, Retentions
 from signaling.storage.database import Database
-from signaling.storage.logs import EARLIEST, PAGE_ENTRIES, Appended, Visible
-from signaling.storage.memory import cut, revised
+from signaling.storage.logs import EARLIEST, PAGE_ENTRIES, Appended, Visible, cut
+from signaling.storage.memory import revised
 
 SCHEMA = (
     "CREATE TABLE log_facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID",

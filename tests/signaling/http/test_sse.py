@@ -330,6 +330,15 @@ async def test_what_may_not_be_published_is_refused(
 
 
 @pytest.mark.parametrize(
+    "data", [b'"\xff"', b"1e999", b"[1,", b"NaN", b'"\\ud800"', b"[" * 9_000 + b"]" * 9_000]
+)
+async def test_data_that_readers_could_not_read_is_refused(server: Server, data: bytes) -> None:
+    body = b'{"type": "item", "data": ' + data + b"}"
+    status, said, _ = await http(server, "POST", "/v1/topics/news", WRITER, data=body)
+    assert (status, said["error"]["code"]) == (400, "bad_request")
+
+
+@pytest.mark.parametrize(
     "kind", ["participant.left", "track.published", "chat", "chat.deleted", "room.closed", "slot"]
 )
 async def test_nobody_speaks_for_the_server_in_a_room(server: Server, kind: str) -> None:
