@@ -53,7 +53,7 @@ def chat_history(session: Session, request: ChatHistory) -> Steps[Reply]:
     page = History(session.room.name, request.before, request.limit, MESSAGES, viewer)
     entries, more = yield from effects.history(page)
     messages = [corrections.shown(entry, msgspec.json.decode(entry.data)) for entry in entries]
-    return {"messages": messages, "more": more}
+    return {"messages": messages, "more": more, "read": (yield from _read_position(session))}
 
 
 def chat_edit(session: Session, request: ChatEdit) -> Steps[Reply]:
@@ -68,18 +68,16 @@ def chat_delete(session: Session, request: ChatDelete) -> Steps[Reply]:
 
 def chat_react(session: Session, request: ChatReact) -> Steps[Reply]:
     revise = corrections.react(_editor(session), request.offset, request.reaction, request.on)
-    return (yield from _correct(session, "chat.reaction", revise))
+    return (yield from _correct(session, "chat.reacted", revise))
 
 
 def chat_read(session: Session, request: ChatRead) -> Steps[Reply]:
     """How far this identity has read, on all of its devices. Nobody else is told."""
     reader = session.participant
-    topic = f"read:{session.room.name}/{reader.identity}"
     if request.offset is None:
-        last = yield from effects.recall(topic)
-        return {"offset": None if last is None else msgspec.json.decode(last.data)["offset"]}
+        return {"offset": (yield from _read_position(session))}
     read = {"identity": reader.identity, "offset": request.offset}
-    yield from effects.remember(Remember(topic, "chat.read", read))
+    yield from effects.remember(Remember(_read_topic(session), "chat.read", read))
     devices = [person.id for person in session.room.present() if person.identity == reader.identity]
     session.room.announce({"type": "chat.read", **read}, reader.id, to=devices)
     return {"offset": request.offset}
@@ -119,6 +117,16 @@ def _audience(session: Session, to: list[str] | None) -> tuple[str, ...] | None:
             raise not_found(f"to names nobody in this room: {participant[:64]}")
         people.append(person)
     return tuple(dict.fromkeys(person.identity for person in people))
+
+
+def _read_topic(session: Session) -> str:
+    return f"read:{session.room.name}/{session.participant.identity}"
+
+
+def _read_position(session: Session) -> Steps[int | None]:
+    """Offset of the newest message that the identity has read."""
+    last = yield from effects.recall(_read_topic(session))
+    return None if last is None else msgspec.json.decode(last.data)["offset"]
 
 
 def _place(entry: Entry) -> Reply:

@@ -231,7 +231,7 @@ async def test_reactions_are_counted_once_per_identity_and_taken_back(people: li
     offset = (await ann.request("chat.send", text="nice?"))["offset"]
     for client in (bob, bob, cleo):
         await client.request("chat.react", offset=offset, reaction="👍")
-    event = await ann.event("chat.reaction")
+    event = await ann.event("chat.reacted")
     assert (event["message"], event["reaction"], event["on"]) == ({"offset": offset}, "👍", True)
     assert event["from"]["identity"] == "bob"
     (message,) = (await ann.request("chat.history"))["messages"]
@@ -247,11 +247,11 @@ async def test_a_reaction_to_a_private_message_stays_private(people: list[Client
     offset = (await ann.request("chat.send", text="psst", to=[participant(bob)["id"]]))["offset"]
     await bob.request("chat.react", offset=offset, reaction="+")
     await ann.request("chat.send", text="end")
-    await ann.event("chat.reaction")
+    await ann.event("chat.reacted")
     seen: list[dict[str, Any]] = []
     while not seen or seen[-1]["type"] != "chat":
         seen.append(await cleo.receive())
-    assert "chat.reaction" not in [event["type"] for event in seen]
+    assert "chat.reacted" not in [event["type"] for event in seen]
 
 
 async def test_how_far_somebody_has_read_is_kept_per_identity(tmp_path: Path) -> None:
