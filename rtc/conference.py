@@ -5,9 +5,8 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from rtc.channels import DataChannel
 from rtc.engine import MediaEngine, MediaSettings
@@ -38,7 +37,8 @@ from rtc.negotiation import Permissions
 from rtc.peer import Answer, IceRestart, Link, Peer, Published, Receiving, Slot
 from rtc.plane import SinkId, SourceId, SpeakerLevel, StatsReady
 from rtc.quality import LossMeter, score
-from rtc.subscription import ReceiveSlot, Voices, assign, manual
+from rtc.subscription import MIN_DWELL
+from rtc.switchboard import Policy, Switchboard
 from rtc.tracks import Kind, Track, TrackInfo
 
 __all__ = [
@@ -75,8 +75,6 @@ __all__ = [
     "TransportError",
 ]
 
-Policy = Literal["auto", "manual"]
-
 
 class Conference:
     """One room. Every method is called on the loop's thread and returns at once unless `async`."""
@@ -88,16 +86,13 @@ class Conference:
         self.peers: dict[str, Peer] = {}
         self._engine = engine
         self._on_event = on_event
-        self._numbers = itertools.count(1)
         self._tracks: dict[str, tuple[Peer, Published]] = {}
-        self._sources: dict[SourceId, tuple[Peer, Published, int]] = {}
-        self._sinks: dict[SinkId, tuple[Peer, Receiving]] = {}
-        self._policies: dict[str, Policy] = {}
-        self._only: dict[str, frozenset[str]] = {}
-        self._last_spoke: dict[str, float] = {}
-        self._speaking: frozenset[str] = frozenset()
+        self._sources: dict[SourceId, tuple[Peer, Published]] = {}
+        self._switchboard = Switchboard(self, self._tell_slot)
         self._losses: dict[str, LossMeter] = {}
         self._scores: dict[str, int] = {}
+        self._unsettled = False
+        self._dwelling = False
         self._closed = False
 
     # -- called by signaling
@@ -106,7 +101,7 @@ class Conference:
         """Raises ValueError when the id is taken."""
         if peer_id in self.peers:
             raise ValueError(f"peer {peer_id} is in the conference already")
-        peer = Peer(peer_id, next(self._numbers), self, Permissions(may_publish, may_subscribe))
+        peer = Peer(peer_id, self._engine.number(), self, Permissions(may_publish, may_subscribe))
         self.peers[peer_id] = peer
         return peer
 
@@ -116,12 +111,9 @@ class Conference:
         if peer is None:
             return
         peer.close()
-        self._policies.pop(peer_id, None)
-        self._only.pop(peer_id, None)
-        self._last_spoke.pop(peer_id, None)
+        self._switchboard.forget_peer(peer_id)
         self._losses.pop(peer_id, None)
         self._scores.pop(peer_id, None)
-        self.settle()
 
     def close(self) -> None:
         for peer_id in list(self.peers):
@@ -129,21 +121,15 @@ class Conference:
         if not self._closed:
             self._closed = True
             self._engine.forget(self)
-            self.plane.remove_room(self.room)
 
     def set_policy(self, peer_id: str, policy: Policy) -> None:
         """Raises NoSuchPeer."""
-        self._peer(peer_id)
-        self._policies[peer_id] = policy
+        self._switchboard.set_policy(self._peer(peer_id), policy)
         self.settle()
 
     def pin(self, peer_id: str, participants: frozenset[str] | None) -> None:
         """Restrict the auto policy to tracks of these peers (WHEP's `?participant=`); None lifts it."""
-        self._peer(peer_id)
-        if participants is None:
-            self._only.pop(peer_id, None)
-        else:
-            self._only[peer_id] = participants
+        self._switchboard.restrict(self._peer(peer_id), participants)
         self.settle()
 
     def subscribe(
@@ -163,25 +149,14 @@ class Conference:
         _, published = self._published(track_id)
         if published.track.kind != slot.plan.kind:
             raise NoSuchTrack(f"slot {mid} is for {slot.plan.kind}, the track is {published.track.kind}")
-        limits = (max_height, max_fps, priority or 0)
-        changed = limits != (slot.max_height, slot.max_fps, slot.priority)
-        slot.max_height, slot.max_fps, slot.priority = limits
-        # A track is in one slot of a viewer: pinned anew, it leaves the old one.
-        for other, pinned in list(peer.pins.items()):
-            if pinned == track_id and other != mid:
-                del peer.pins[other]
-        peer.pins[mid] = track_id
-        stays = slot.track == track_id
+        self._switchboard.subscribe(peer, slot, track_id, (max_height, max_fps, priority or 0))
         self.settle()
-        if stays and changed:
-            self._route(slot)
 
     def unsubscribe(self, peer_id: str, mid: str) -> None:
         """Empty a slot; under `auto` the policy may fill it again. Raises NoSuchPeer, NoSuchSlot."""
         peer = self._peer(peer_id)
-        slot = self._slot(peer, mid)
-        slot.max_height, slot.max_fps, slot.priority = None, None, 0
-        peer.pins.pop(mid, None)
+        self._slot(peer, mid)
+        self._switchboard.unpin(peer, mid)
         self.settle()
 
     def mute(self, track_id: str, muted: bool, *, by_server: bool) -> None:
@@ -194,23 +169,25 @@ class Conference:
         peer.change(published, track.with_mute(owner=published.muted_by_owner, server=server))
 
     def set_permissions(self, peer_id: str, *, may_publish: bool, may_subscribe: bool) -> None:
-        """Takes effect at once: tracks of a peer that may no longer publish are unpublished."""
+        """Takes effect at once: tracks of a peer that may no longer publish are unpublished.
+
+        What was taken away needs a new offer after it is given back. Raises NoSuchPeer.
+        """
         peer = self._peer(peer_id)
         peer.permissions = Permissions(may_publish, may_subscribe)
         if not may_publish:
             peer.stop_publishing()
         if not may_subscribe:
             peer.stop_subscribing()
-        self.settle()
 
     def tracks(self) -> list[Track]:
         return [published.track for _, published in self._tracks.values()]
 
     async def stats(self, peer_id: str | None = None) -> dict[str, Any]:
         """Per peer id: transport, sources and slots. Raises NoSuchPeer, and TimeoutError after five seconds."""
-        wanted = self.peers if peer_id is None else {peer_id: self._peer(peer_id)}
+        wanted = list(self.peers.values()) if peer_id is None else [self._peer(peer_id)]
         report = await self._engine.statistics(self.room)
-        return {each.id: self._stats_of(each, report) for each in list(wanted.values())}
+        return {each.id: self._stats_of(each, report) for each in wanted}
 
     def _peer(self, peer_id: str) -> Peer:
         peer = self.peers.get(peer_id)
@@ -236,171 +213,136 @@ class Conference:
         return self._engine.candidates(self.room)
 
     def linked(self, peer: Peer, link: Link) -> None:
-        self._engine.transports[link.id] = (self, peer)
+        self._engine.link(peer, link)
 
-    def unlinked(self, peer: Peer, link: Link) -> None:
-        self._engine.transports.pop(link.id, None)
+    def unlinked(self, link: Link) -> None:
+        self._engine.unlink(link, self.room)
 
     def connected(self, peer: Peer) -> None:
         self._on_event(PeerConnected(peer.id))
+        self._reachable(peer)
 
     def lost(self, peer: Peer, reason: str) -> None:
-        peer.unlink()
         self._on_event(PeerLost(peer.id, reason))
-        self.settle()
+        self._reachable(peer)
 
     def channel_opened(self, peer: Peer, channel: DataChannel) -> None:
         self._on_event(ChannelOpened(peer.id, channel))
 
     def published(self, peer: Peer, published: Published) -> None:
         self._tracks[published.track.id] = (peer, published)
-        for index, source in enumerate(published.sources):
-            self._sources[source] = (peer, published, index)
+        self._own(peer, published)
         self._on_event(TrackPublished(peer.id, published.track))
+        self.settle()
 
     def updated(self, peer: Peer, published: Published) -> None:
         self._on_event(TrackUpdated(peer.id, published.track))
-        for viewer, slot in list(self._sinks.values()):
-            if slot.track == published.track.id:
-                self._tell(viewer, slot, paused=published.track.muted)
+        self._switchboard.updated(published)
+        self.settle()
+
+    def sends_anew(self, peer: Peer, published: Published, before: list[SourceId]) -> None:
+        self._disown(before)
+        self._own(peer, published)
+        self._switchboard.reroute(published)
 
     def unpublished(self, peer: Peer, published: Published) -> None:
-        self._tracks.pop(published.track.id, None)
-        for source in published.sources:
-            self._sources.pop(source, None)
-        for viewer in self.peers.values():
-            for mid in [mid for mid, pinned in viewer.pins.items() if pinned == published.track.id]:
-                del viewer.pins[mid]
+        del self._tracks[published.track.id]
+        self._disown(published.sources)
         self._on_event(TrackUnpublished(peer.id, published.track))
+        self._switchboard.unpublished(published.track.id)
         self.settle()
 
     def receiving(self, peer: Peer, slot: Receiving) -> None:
-        self._sinks[slot.sink] = (peer, slot)
-        self._engine.sinks[slot.sink] = self
+        self._engine.own(self, [slot.sink])
+        self._switchboard.add(peer, slot)
+        self.settle()
 
     def stopped_receiving(self, peer: Peer, slot: Receiving) -> None:
-        self._sinks.pop(slot.sink, None)
-        self._engine.sinks.pop(slot.sink, None)
-
-    # -- who is in which slot
+        self._switchboard.remove(peer, slot)
+        self._engine.disown([slot.sink])
 
     def settle(self) -> None:
-        """Bring every slot to what the policies say now."""
-        for peer in list(self.peers.values()):
-            self._settle(peer)
+        """Bring every slot to what the policies say, once for all that one turn of the loop brought."""
+        if not self._unsettled:
+            self._unsettled = True
+            self._engine.soon(self._settle)
 
-    def _settle(self, viewer: Peer) -> None:
-        if not viewer.slots:
-            return
-        only = self._only.get(viewer.id)
-        tracks = [
-            published.track
-            for owner, published in self._tracks.values()
-            if owner is not viewer and (only is None or owner.id in only)
-        ]
-        slots = [
-            ReceiveSlot(mid, slot.plan.kind, slot.plan.identity.pair) for mid, slot in viewer.slots.items()
-        ]
-        if self._policies.get(viewer.id) == "manual":
-            wanted = manual(slots, tracks, viewer.pins)
-        else:
-            wanted = assign(
-                slots,
-                tracks,
-                current={mid: slot.track for mid, slot in viewer.slots.items() if slot.track},
-                pins=viewer.pins,
-                voices=Voices(self._last_spoke, self._speaking),
-                since={mid: slot.since for mid, slot in viewer.slots.items()},
-                now=self._engine.now(),
-            )
-        # Emptied first, so that no track is in two slots for a moment.
-        for mid, slot in viewer.slots.items():
-            if slot.track is not None and wanted.get(mid) is None:
-                self._empty(viewer, slot)
-        for mid, track in wanted.items():
-            if viewer.slots[mid].track != track:
-                self._fill(viewer, viewer.slots[mid], track)
+    def _own(self, peer: Peer, published: Published) -> None:
+        self._engine.own(self, published.sources)
+        self._sources.update(dict.fromkeys(published.sources, (peer, published)))
 
-    def _empty(self, viewer: Peer, slot: Receiving) -> None:
-        slot.track = slot.source = None
-        self.plane.route(slot.sink, [])
-        self._tell(viewer, slot, paused=False)
+    def _disown(self, sources: Sequence[SourceId]) -> None:
+        self._engine.disown(sources)
+        for source in sources:
+            self._sources.pop(source, None)
 
-    def _fill(self, viewer: Peer, slot: Receiving, track_id: str) -> None:
-        _, published = self._tracks[track_id]
-        was_empty = slot.track is None
-        slot.track, slot.source, slot.since = track_id, None, self._engine.now()
-        if published.track.muted and not was_empty:
-            # Nothing will come that the switch could wait for: the old picture has to end here.
-            self.plane.route(slot.sink, [])
-        self._route(slot)
-        if was_empty or published.track.muted:
-            self._tell(viewer, slot, paused=published.track.muted)
+    def _reachable(self, peer: Peer) -> None:
+        for published in peer.publications.values():
+            self._switchboard.updated(published)
 
-    def _route(self, slot: Receiving) -> None:
-        if slot.track is None:
-            return
-        _, published = self._tracks[slot.track]
-        self.plane.route(
-            slot.sink,
-            published.sources,
-            max_height=slot.max_height,
-            max_fps=slot.max_fps,
-            priority=slot.priority,
-        )
+    # -- called by the switchboard (rtc.switchboard.Stage)
 
-    def _tell(self, viewer: Peer, slot: Receiving, *, paused: bool) -> None:
-        owner = self._tracks[slot.track][0].id if slot.track in self._tracks else None
-        layer = self._layer(slot)
-        told = (owner, slot.track, layer, paused)
-        if told != slot.told:
-            slot.told = told
-            self._on_event(SlotChanged(viewer.id, slot.plan.mid, owner, slot.track, layer, paused))
+    def now(self) -> float:
+        return self._engine.now()
 
-    def _layer(self, slot: Receiving) -> int | None:
-        found = self._sources.get(slot.source) if slot.source is not None else None
-        return found[2] if found and slot.plan.kind == "video" else None
+    def published_tracks(self) -> Mapping[str, tuple[Peer, Published]]:
+        return self._tracks
+
+    def published_by(self, source: SourceId) -> tuple[Peer, Published] | None:
+        return self._sources.get(source)
+
+    def _settle(self) -> None:
+        self._unsettled = False
+        self._switchboard.settle(self.peers.values())
+
+    def _tell_slot(self, event: SlotChanged) -> None:
+        if event.peer_id in self.peers:  # nothing is told to who leaves
+            self._on_event(event)
 
     # -- called by the engine with the plane's events
 
     def switched(self, sink: SinkId, source: SourceId | None) -> None:
-        if sink not in self._sinks or source not in self._sources:
-            return  # emptied, which was told at once, or gone since
-        viewer, slot = self._sinks[sink]
-        _, published, _ = self._sources[source]
-        if published.track.id == slot.track:
-            slot.source = source
-            self._tell(viewer, slot, paused=published.track.muted)
+        self._switchboard.switched(sink, source)
+
+    def layer(self, source: SourceId, height: int) -> None:
+        found = self._sources.get(source)
+        if found is not None and found[1].learn(source, height):
+            self._switchboard.reroute(found[1])
 
     def spoke(self, levels: Sequence[SpeakerLevel]) -> None:
         heard: dict[str, tuple[int, bool]] = {}
+        speaking_tracks = set()
         for source, level, speaking in levels:
             if source in self._sources:
-                peer = self._sources[source][0].id
-                before = heard.get(peer, (127, False))
-                heard[peer] = (min(level, before[0]), speaking or before[1])
-        speaking_now = frozenset(peer for peer, (_, speaking) in heard.items() if speaking)
-        now = self._engine.now()
-        self._last_spoke.update(dict.fromkeys(speaking_now | self._speaking, now))
-        changed, self._speaking = speaking_now != self._speaking, speaking_now
+                peer, published = self._sources[source]
+                before = heard.get(peer.id, (127, False))
+                heard[peer.id] = (min(level, before[0]), speaking or before[1])
+                speaking_tracks |= {published.track.id} if speaking else set()
         self._on_event(
             Speakers([Level(peer, 1 - level / 127, speaking) for peer, (level, speaking) in heard.items()])
         )
-        if changed or any(self._unheard(viewer) for viewer in self.peers.values()):
-            self.settle()
+        self._switchboard.heard(frozenset(speaking_tracks))
+        self._let_speak()
 
-    def _unheard(self, viewer: Peer) -> bool:
-        """Whether somebody speaks whom this viewer has in no slot, because the dwelling time was not over."""
-        heard = {
-            self._tracks[slot.track][0].id for slot in viewer.slots.values() if slot.track in self._tracks
-        }
-        return bool(viewer.slots) and not self._speaking <= heard | {viewer.id}
+    def _let_speak(self) -> None:
+        """Levels that stay the same are not told again: who has to wait for a slot is remembered here."""
+        missing = self._switchboard.missing_speakers()
+        self._switchboard.settle(missing)
+        if self._switchboard.missing_speakers() and not self._dwelling:
+            self._dwelling = True
+            self._engine.later(MIN_DWELL, self._dwelt)
+
+    def _dwelt(self) -> None:
+        self._dwelling = False
+        if not self._closed:
+            self._let_speak()
 
     def worker_failed(self) -> None:
         """The plane's room is gone with everything in it; a new one takes the next offers."""
         self.room = self.plane.add_room()
         for peer in list(self.peers.values()):
             if peer.link is not None:
+                peer.unlink()
                 self.lost(peer, "worker_failed")
 
     # -- statistics
@@ -419,20 +361,22 @@ class Conference:
 
     def _stats_of(self, peer: Peer, report: StatsReady) -> dict[str, Any]:
         handle = peer.link.id if peer.link is not None else None
-        transport = next((each for each in report.transports if each["transport"] == handle), {})
-        sources = [
-            {**each, "track": found[1].track.id, "mid": found[1].track.mid, "layer": found[2]}
-            for each in report.sources
-            if (found := self._sources.get(each["source"])) and found[0] is peer
-        ]
-        slots = [
-            {**each, "mid": held[1].plan.mid, "track": held[1].track}
-            for each in report.sinks
-            if (held := self._sinks.get(each["sink"])) and held[0] is peer
-        ]
         return {
-            "transport": transport,
-            "sources": sources,
-            "slots": slots,
+            "transport": next((each for each in report.transports if each["transport"] == handle), {}),
+            "sources": [self._source_stats(each) for each in report.sources if each["transport"] == handle],
+            "slots": [self._slot_stats(each) for each in report.sinks if each["transport"] == handle],
             "quality": self._scores.get(peer.id),
         }
+
+    def _source_stats(self, stats: Mapping[str, Any]) -> dict[str, Any]:
+        found = self._sources.get(stats["source"])
+        if found is None:
+            return dict(stats)  # taken back while the worker counted
+        track, layer = found[1].track, found[1].sources.index(stats["source"])
+        return {**stats, "track": track.id, "mid": track.mid, "layer": layer}
+
+    def _slot_stats(self, stats: Mapping[str, Any]) -> dict[str, Any]:
+        found = self._switchboard.slot(stats["sink"])
+        if found is None:
+            return dict(stats)
+        return {**stats, "mid": found[1].plan.mid, "track": found[1].track}

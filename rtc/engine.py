@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,14 @@ from rtc.plane import (
     ConsentLost,
     DtlsReceived,
     Event,
+    PathSelected,
     Plane,
     QueueFull,
     RoomId,
     SinkId,
     SinkSwitched,
+    SourceId,
+    SourceLayer,
     SpeakersChanged,
     StatsReady,
     TransportId,
@@ -29,7 +33,7 @@ from rtc.transport import Certificates
 if TYPE_CHECKING:
     from rtc.conference import Conference
     from rtc.events import MediaEvent
-    from rtc.peer import Peer
+    from rtc.peer import Link, Peer
 
 # Seconds between two looks at connection quality, and how long statistics may take.
 QUALITY_INTERVAL = 3.0
@@ -61,9 +65,11 @@ class MediaEngine:
     def __init__(self, settings: MediaSettings) -> None:
         self._settings = settings
         self.certificates = Certificates()
-        self.transports: dict[TransportId, tuple[Conference, Peer]] = {}
-        self.sinks: dict[SinkId, Conference] = {}
-        self._conferences: list[Conference] = []
+        self._links: dict[TransportId, Peer] = {}
+        self._owners: dict[SourceId | SinkId, Conference] = {}
+        self._conferences: dict[RoomId, Conference] = {}
+        self._endings: dict[RoomId, set[asyncio.Task[None]]] = {}
+        self._numbers = itertools.count(1)
         self._tokens = itertools.count(1)
         self._statistics: dict[int, asyncio.Future[StatsReady]] = {}
         self._addresses: list[str] = []
@@ -82,19 +88,16 @@ class MediaEngine:
         self._measuring = asyncio.create_task(self._measure())
 
     async def close(self) -> None:
-        """End every transport and the plane's threads."""
+        """End every conference, transport and thread; peers are told. A second call does nothing."""
         if self._measuring is None:
             return
-        self._measuring.cancel()
-        await asyncio.gather(self._measuring, return_exceptions=True)
-        endings = [
-            task for each in self._conferences for peer in each.peers.values() for task in peer.endings
-        ]
-        for conference in list(self._conferences):
-            peers = list(conference.peers.values())
+        measuring, self._measuring = self._measuring, None
+        measuring.cancel()
+        await asyncio.gather(measuring, return_exceptions=True)
+        for conference in list(self._conferences.values()):
             conference.close()
-            endings += [task for peer in peers for task in peer.endings]
-        await asyncio.gather(*endings, return_exceptions=True)
+        while self._endings:
+            await asyncio.wait(set[asyncio.Task[None]]().union(*self._endings.values()))
         self.plane.close()
 
     def conference(self, on_event: Callable[[MediaEvent], None]) -> Conference:
@@ -102,7 +105,7 @@ class MediaEngine:
         from rtc.conference import Conference
 
         conference = Conference(self, on_event)
-        self._conferences.append(conference)
+        self._conferences[conference.room] = conference
         return conference
 
     def ports(self) -> list[int]:
@@ -115,11 +118,39 @@ class MediaEngine:
     # -- called by conferences
 
     def forget(self, conference: Conference) -> None:
-        self._conferences.remove(conference)
+        del self._conferences[conference.room]
+        self._end(conference.room, self._remove_room(conference.room))
+
+    def link(self, peer: Peer, link: Link) -> None:
+        self._links[link.id] = peer
+
+    def unlink(self, link: Link, room: RoomId) -> None:
+        """Say farewell to the peer, then end the transport."""
+        self._links.pop(link.id, None)
+        self._end(room, self._close(link))
+
+    def own(self, conference: Conference, handles: Sequence[SourceId | SinkId]) -> None:
+        """Events of these go to that conference."""
+        self._owners.update(dict.fromkeys(handles, conference))
+
+    def disown(self, handles: Sequence[SourceId | SinkId]) -> None:
+        for handle in handles:
+            self._owners.pop(handle, None)
+
+    def number(self) -> int:
+        """Of a participant, for the plane: its workers have many rooms."""
+        return next(self._numbers)
 
     def now(self) -> float:
         """Seconds on the loop's clock."""
         return self._loop.time()
+
+    def soon(self, work: Callable[[], None]) -> None:
+        """In the next turn of the loop."""
+        self._loop.call_soon(work)
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        self._loop.call_later(seconds, work)
 
     def candidates(self, room: RoomId) -> list[str]:
         """Values of `a=candidate:` lines for the worker of that room."""
@@ -141,35 +172,67 @@ class MediaEngine:
     async def _measure(self) -> None:
         while True:
             await asyncio.sleep(QUALITY_INTERVAL)
-            for conference in list(self._conferences):
-                if not conference.peers:
-                    continue
+            for conference in [each for each in self._conferences.values() if each.peers]:
                 try:
-                    conference.measure(await self.statistics(conference.room))
+                    report = await self.statistics(conference.room)
                 except (TimeoutError, QueueFull):
                     continue  # an overloaded worker says nothing of quality; the next turn asks again
+                # In a turn of its own: what a listener raises goes to the loop's handler, and this goes on.
+                self.soon(functools.partial(conference.measure, report))
+
+    # -- endings
+
+    async def _close(self, link: Link) -> None:
+        await link.dtls.close()
+        self.plane.close_transport(link.id)
+
+    async def _remove_room(self, room: RoomId) -> None:
+        """Behind the farewells of its transports, which go out through it."""
+        current = asyncio.current_task()
+        others = [task for task in self._endings.get(room, ()) if task is not current]
+        await asyncio.gather(*others, return_exceptions=True)
+        self.plane.remove_room(room)
+
+    def _end(self, room: RoomId, work: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(work)
+        self._endings.setdefault(room, set()).add(task)
+        task.add_done_callback(functools.partial(self._ended, room))
+
+    def _ended(self, room: RoomId, task: asyncio.Task[None]) -> None:
+        self._endings[room].discard(task)
+        if not self._endings[room]:
+            del self._endings[room]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            context = {"message": "a transport did not end in order", "exception": error}
+            self._loop.call_exception_handler(context)
 
     # -- events of the plane
 
     def _dispatch(self, event: Event) -> None:
         match event:
             case DtlsReceived(transport, data):
-                if transport in self.transports and (link := self.transports[transport][1].link):
-                    link.dtls.receive(data)
-            case SinkSwitched(sink, source):
-                if sink in self.sinks:
-                    self.sinks[sink].switched(sink, source)
-            case SpeakersChanged(room, levels):
-                for conference in self._conferences:
-                    if conference.room == room:
-                        conference.spoke(levels)
+                if (peer := self._links.get(transport)) and peer.link is not None:
+                    peer.link.dtls.receive(data)
+            case PathSelected(transport):
+                if peer := self._links.get(transport):
+                    peer.path_selected()
             case ConsentLost(transport):
-                if transport in self.transports:
-                    conference, peer = self.transports[transport]
-                    conference.lost(peer, "consent")
+                if peer := self._links.get(transport):
+                    peer.path_lost()
+            case SinkSwitched(sink, source):
+                if sink in self._owners:
+                    self._owners[sink].switched(sink, source)
+            case SourceLayer(source, _, height):
+                if source in self._owners:
+                    self._owners[source].layer(source, height)
+            case SpeakersChanged(room, levels):
+                if room in self._conferences:
+                    self._conferences[room].spoke(levels)
             case StatsReady(token):
                 if token in self._statistics and not self._statistics[token].done():
                     self._statistics[token].set_result(event)
             case WorkerFailed(rooms=rooms):
-                for conference in [each for each in self._conferences if each.room in rooms]:
+                for room in [room for room in rooms if room in self._conferences]:
+                    conference = self._conferences.pop(room)
                     conference.worker_failed()
+                    self._conferences[conference.room] = conference

@@ -60,13 +60,12 @@ def canonical(codec: Codec) -> str:
 
 
 def h264_profile(profile_level_id: str | None) -> str:
-    """The profile without its level (RFC 6184 section 8.1); baseline is what nothing said means."""
-    text = (profile_level_id or "420010").lower()
-    profile, constraints = text[:2], text[2:4]
-    constrained = constraints and constraints[0] in "cdef4567"
-    if profile == "42" and constrained:
-        return "constrained-baseline"
-    return profile
+    """The profile without its level (RFC 6184 section 8.1); baseline is what nothing said means.
+
+    Constraints are left out: what senders call baseline (42001f) keeps to constrained baseline (42e01f), and
+    Safari and Firefox take only what is called the latter.
+    """
+    return (profile_level_id or "420010").lower()[:2]
 
 
 def codec_key(codec: Codec) -> int:
@@ -107,7 +106,9 @@ def retransmission_of(section: Section) -> dict[int, Codec]:
 
 
 def feedback(codec: Codec) -> list[str]:
-    return [message for message in FEEDBACK if message in codec.feedback]
+    """What is answered; the older estimate (REMB) only to who has no transport-wide feedback."""
+    known = FEEDBACK if "transport-cc" in codec.feedback else (*FEEDBACK, "goog-remb")
+    return [message for message in known if message in codec.feedback]
 
 
 def payloads(section: Section, *, transport_cc: bool) -> tuple[Payload, ...]:

@@ -19,8 +19,9 @@ from rtc.tracks import Kind
 Role = Literal["publish", "slot", "data", "inactive", "rejected"]
 """What becomes of a section. `inactive` keeps its place and its codecs; `rejected` has port 0."""
 
-MEDIA_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP")
-DATA_PROTOCOL = "UDP/DTLS/SCTP"
+# RFC 8829 section 5.1.2: TCP where the default candidate is one; the transport is ICE's either way.
+MEDIA_PROTOCOLS = ("UDP/TLS/RTP/SAVPF", "UDP/TLS/RTP/SAVP", "TCP/DTLS/RTP/SAVPF", "TCP/DTLS/RTP/SAVP")
+DATA_PROTOCOLS = ("UDP/DTLS/SCTP", "TCP/DTLS/SCTP")
 DATA_FORMAT = "webrtc-datachannel"
 DIGESTS = ("sha-256", "sha-384", "sha-512")
 # A simulcast of more encodings than this is no browser's.
@@ -53,6 +54,10 @@ class Publication:
     kind: Kind
     payloads: tuple[Payload, ...]
     encodings: tuple[Encoding, ...]
+
+    def sends_like(self, other: Publication) -> bool:
+        """The plane need not be told of a change. Browsers reorder payload types in later offers."""
+        return self.encodings == other.encodings and set(self.payloads) == set(other.payloads)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,8 @@ class State:
 
     media: tuple[tuple[str, str], ...] = ()
     """mid and media of each section of the last offer; an empty mid where it was rejected."""
-    slots: dict[str, Identity] = field(default_factory=dict)
+    slots: dict[str, SlotPlan] = field(default_factory=dict)
+    """By mid, those that are inactive for now too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,12 +147,12 @@ def negotiate(
         publications=tuple(_publication(each) for each in decided if each.role == "publish"),
         slots=slots,
         incoming=_extension_ids(each for each in decided if each.role == "publish"),
-        outgoing=_extension_ids(each for each in decided if each.role == "slot"),
+        outgoing=_sent_to_slots(_extension_ids(each for each in decided if each.role == "slot")),
         sctp_port=data.sctp_port if data else None,
         max_message_size=data.max_message_size if data else 0,
         mixed_extensions=offer.mixed_extensions,
     )
-    kept = {slot.mid: slot.identity for slot in slots}
+    kept = {slot.mid: slot for slot in slots}
     # A slot that is inactive for now comes back with the SSRCs that it had.
     for each in decided:
         if each.role == "inactive" and each.section.mid in state.slots:
@@ -180,13 +186,13 @@ def _decide(section: Section, bundled: frozenset[str], permissions: Permissions)
     if section.rejected or not section.mid or section.mid not in bundled:
         return Decided(section, "rejected")
     if section.kind == "application":
-        usable = section.protocol == DATA_PROTOCOL and section.formats == [DATA_FORMAT]
+        usable = section.protocol in DATA_PROTOCOLS and section.formats == [DATA_FORMAT]
         return Decided(section, "data" if usable else "rejected")
     media = section.kind in ("audio", "video") and section.protocol in MEDIA_PROTOCOLS
     if not media or not section.rtcp_mux or not accepted(section):
         return Decided(section, "rejected")
     role = _media_role(section, permissions)
-    return Decided(section, role, _extensions(section, role))
+    return Decided(section, role, _extensions(section))
 
 
 def _media_role(section: Section, permissions: Permissions) -> Role:
@@ -199,15 +205,17 @@ def _media_role(section: Section, permissions: Permissions) -> Role:
             return "inactive"
 
 
-def _extensions(section: Section, role: Role) -> tuple[Extension, ...]:
-    if role == "publish":
-        return tuple(each for each in section.extensions if each.uri in EXTENSIONS)
-    if role != "slot":
-        return ()
-    kinds = {EXTENSIONS[each.uri] for each in section.extensions if each.uri in EXTENSIONS}
+def _extensions(section: Section) -> tuple[Extension, ...]:
+    """All that are known, on slots and inactive sections too: Chromium offers an extension in a later section only
+    where one of the connection has it, so a simulcast published after the slots would go without RID."""
+    return tuple(each for each in section.extensions if each.uri in EXTENSIONS)
+
+
+def _sent_to_slots(incoming: Iterable[tuple[int, ExtensionKind]]) -> tuple[tuple[int, ExtensionKind], ...]:
+    table = tuple(incoming)
     # Receivers without transport-wide feedback estimate from the sending times.
-    wanted = SLOT_EXTENSIONS if kinds & SLOT_EXTENSIONS else {"abs_send_time"}
-    return tuple(each for each in section.extensions if EXTENSIONS.get(each.uri) in wanted)
+    wanted = SLOT_EXTENSIONS if SLOT_EXTENSIONS & {kind for _, kind in table} else {"abs_send_time"}
+    return tuple((number, kind) for number, kind in table if kind in wanted)
 
 
 def _extension_ids(decided: Iterable[Decided]) -> tuple[tuple[int, ExtensionKind], ...]:
@@ -244,18 +252,24 @@ def _supported(section: Section) -> tuple[Fingerprint, ...]:
 
 
 def _slots(decided: tuple[Decided, ...], state: State, new_ssrc: Callable[[], int]) -> tuple[SlotPlan, ...]:
-    reserved = {(each.kind, each.pair) for each in state.slots.values()}
+    reserved = {(each.kind, each.identity.pair) for each in state.slots.values()}
     found = []
     for each in decided:
         if each.role != "slot":
             continue
-        kind = cast(Kind, each.section.kind)
-        identity = state.slots.get(each.section.mid)
-        if identity is None or identity.kind != kind:
+        kind, mid, offered = cast(Kind, each.section.kind), each.section.mid, _payloads(each)
+        known = state.slots.get(mid)
+        if known is not None and known.kind == kind and set(known.payloads) == set(offered):
+            found.append(known)
+            continue
+        if known is not None and known.kind == kind:
+            # Other codecs are another stream of the plane, whose SRTP index starts anew: under the old SSRC it
+            # would repeat initialization vectors.
+            pair = known.identity.pair
+        else:
             pair = next(k for k in range(len(decided) + len(reserved) + 1) if (kind, k) not in reserved)
             reserved.add((kind, pair))
-            identity = Identity(kind, pair, new_ssrc(), new_ssrc())
-        found.append(SlotPlan(each.section.mid, identity, _payloads(each)))
+        found.append(SlotPlan(mid, Identity(kind, pair, new_ssrc(), new_ssrc()), offered))
     return tuple(found)
 
 

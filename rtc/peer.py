@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -55,12 +54,25 @@ class IceRestart:
 
 @dataclass(slots=True)
 class Published:
-    """A track with the plane's sources of its encodings, in the order of the offer."""
+    """A track with the plane's sources of its encodings, lowest first as far as is known."""
 
     track: Track
     publication: Publication
     sources: list[SourceId]
     muted_by_owner: bool = False
+    heights: dict[SourceId, int] = field(default_factory=dict)
+
+    def learn(self, source: SourceId, height: int) -> bool:
+        """The picture height of an encoding. Answers whether that changed their order.
+
+        RIDs come in any order: browsers are told lowest first, OBS sends the highest first.
+        """
+        self.heights[source] = height
+        if len(self.heights) < len(self.sources):
+            return False
+        ordered = sorted(self.sources, key=self.heights.__getitem__)
+        changed, self.sources = ordered != self.sources, ordered
+        return changed
 
 
 @dataclass(slots=True)
@@ -72,10 +84,14 @@ class Receiving:
     track: str | None = None
     since: float = float("-inf")
     source: SourceId | None = None
+    """What is on air, as far as it belongs to `track`."""
     max_height: int | None = None
     max_fps: int | None = None
     priority: int = 0
-    told: tuple[str | None, str | None, int | None, bool] | None = None
+    told: tuple[str | None, str | None, int | None, bool] = (None, None, None, False)
+
+    def forget_limits(self) -> None:
+        self.max_height, self.max_fps, self.priority = None, None, 0
 
 
 @dataclass(slots=True)
@@ -89,6 +105,9 @@ class Link:
     fingerprint: Fingerprint
     dtls: Transport
     connected: bool = False
+    """DTLS is done and there is a path."""
+    lost: bool = False
+    """It was connected, and consent has expired since."""
 
 
 class Surroundings(Protocol):
@@ -100,12 +119,13 @@ class Surroundings(Protocol):
 
     def candidates(self) -> list[str]: ...
     def linked(self, peer: Peer, link: Link) -> None: ...
-    def unlinked(self, peer: Peer, link: Link) -> None: ...
+    def unlinked(self, link: Link) -> None: ...
     def connected(self, peer: Peer) -> None: ...
     def lost(self, peer: Peer, reason: str) -> None: ...
     def channel_opened(self, peer: Peer, channel: DataChannel) -> None: ...
     def published(self, peer: Peer, published: Published) -> None: ...
     def updated(self, peer: Peer, published: Published) -> None: ...
+    def sends_anew(self, peer: Peer, published: Published, before: list[SourceId]) -> None: ...
     def unpublished(self, peer: Peer, published: Published) -> None: ...
     def receiving(self, peer: Peer, slot: Receiving) -> None: ...
     def stopped_receiving(self, peer: Peer, slot: Receiving) -> None: ...
@@ -123,12 +143,18 @@ class Peer:
     link: Link | None = None
     publications: dict[str, Published] = field(default_factory=dict)
     slots: dict[str, Receiving] = field(default_factory=dict)
+    parked: dict[str, Receiving] = field(default_factory=dict)
+    """Slots that are inactive for now. Their sinks stay: a new one under the old SSRC would begin its SRTP index
+    anew, which repeats initialization vectors and which receivers take for a replay."""
     pins: dict[str, str] = field(default_factory=dict)
     state: State = field(default_factory=State)
     closed: bool = False
     session_id: int = field(default_factory=lambda: secrets.randbits(62))
     version: int = 0
-    endings: set[asyncio.Task[None]] = field(default_factory=set)
+
+    @property
+    def is_lost(self) -> bool:
+        return self.link is not None and self.link.lost
 
     async def offer(self, sdp_text: str, tracks: Mapping[str, TrackInfo]) -> Answer:
         """Answer an offer. An offer with another DTLS fingerprint is one of a new RTCPeerConnection.
@@ -159,16 +185,11 @@ class Peer:
     def unlink(self) -> None:
         """End the transport, with everything that runs over it. The peer may make a new offer."""
         link, self.link = self.link, None
-        for published in list(self.publications.values()):
-            self._unpublish(published)
-        for slot in list(self.slots.values()):
-            self._stop_receiving(slot)
+        self.stop_publishing()
+        for mid in [*self.slots, *self.parked]:
+            self._remove_slot(mid)
         if link is not None:
-            self.around.plane.close_transport(link.id)
-            self.around.unlinked(self, link)
-            task = asyncio.ensure_future(link.dtls.close())
-            self.endings.add(task)
-            task.add_done_callback(self.endings.discard)
+            self.around.unlinked(link)
 
     def close(self) -> None:
         self.closed = True
@@ -179,8 +200,21 @@ class Peer:
             self._unpublish(published)
 
     def stop_subscribing(self) -> None:
-        for slot in list(self.slots.values()):
-            self._stop_receiving(slot)
+        for mid in list(self.slots):
+            self._park(mid)
+
+    # -- called by the conference with the plane's events
+
+    def path_selected(self) -> None:
+        """The first path, another one, or one again after consent was lost."""
+        if self.link is not None:
+            self._perhaps_connected(self.link)
+
+    def path_lost(self) -> None:
+        """Consent expired (RFC 7675). The association stays: an ICE restart or the old path may bring it back."""
+        if self.link is not None and self.link.connected:
+            self.link.connected, self.link.lost = False, True
+            self.around.lost(self, "consent")
 
     # -- an answered offer
 
@@ -224,31 +258,32 @@ class Peer:
         handle = plane.add_transport(self.around.room, ufrag, pwd)
         certificate = self.around.certificates.current()
 
+        def current() -> Link | None:
+            return self.link if self.link is not None and self.link.id == handle else None
+
+        def connected() -> None:
+            if (link := current()) is not None:
+                self._perhaps_connected(link)
+
         def lost(reason: str) -> None:
-            if self.link is not None and self.link.id == handle:
+            if current() is not None:
+                self.unlink()
                 self.around.lost(self, reason)
 
         dtls = Transport(
             certificate=certificate,
             remote_fingerprints=remote.fingerprints,
-            send=lambda datagram: self._send(handle, datagram),
+            send=lambda datagram: plane.send_dtls(handle, datagram),
             on_keys=lambda profile, **keys: plane.set_srtp(handle, profile, **keys),
-            on_connected=lambda: self._connected(handle),
+            on_connected=connected,
             on_lost=lost,
             on_channel=lambda channel: self.around.channel_opened(self, channel),
         )
         return Link(handle, ufrag, pwd, remote, fingerprint_of(certificate), dtls)
 
-    def _send(self, handle: TransportId, datagram: bytes) -> None:
-        """DTLS repeats what is lost, here too."""
-        try:
-            self.around.plane.send_dtls(handle, datagram)
-        except QueueFull:
-            return
-
-    def _connected(self, handle: TransportId) -> None:
-        if self.link is not None and self.link.id == handle:
-            self.link.connected = True
+    def _perhaps_connected(self, link: Link) -> None:
+        if link.dtls.connected and not link.connected:
+            link.connected, link.lost = True, False
             self.around.connected(self)
 
     def _restart(self, link: Link, remote: Remote) -> None:
@@ -261,13 +296,16 @@ class Peer:
     def _publish(self, link: Link, plan: Plan, tracks: Mapping[str, TrackInfo]) -> None:
         offered = {publication.mid: publication for publication in plan.publications}
         for mid, published in list(self.publications.items()):
-            if offered.get(mid) != published.publication:
+            if mid not in offered or offered[mid].kind != published.track.kind:
                 self._unpublish(published)
         for mid, publication in offered.items():
             known = self.publications.get(mid)
             if known is None:
                 self._add(link, publication, tracks.get(mid))
-            elif mid in tracks:
+                continue
+            if not publication.sends_like(known.publication):
+                self._send_anew(link, known, publication)
+            if mid in tracks:
                 self._update(known, tracks[mid])
 
     def _add(self, link: Link, publication: Publication, info: TrackInfo | None) -> None:
@@ -282,7 +320,14 @@ class Peer:
             muted=info.muted,
             simulcast=len(publication.encodings) > 1,
         )
-        sources = [
+        sources = self._sources(link, publication)
+        published = Published(track, publication, sources, muted_by_owner=info.muted)
+        self.publications[publication.mid] = published
+        self._pause(published)
+        self.around.published(self, published)
+
+    def _sources(self, link: Link, publication: Publication) -> list[SourceId]:
+        return [
             self.around.plane.add_source(
                 link.id,
                 kind=publication.kind,
@@ -295,10 +340,17 @@ class Peer:
             )
             for encoding in publication.encodings
         ]
-        published = Published(track, publication, sources, muted_by_owner=info.muted)
-        self.publications[publication.mid] = published
+
+    def _send_anew(self, link: Link, published: Published, publication: Publication) -> None:
+        """The same track in other encodings or codecs."""
+        before = published.sources
+        for source in before:
+            self.around.plane.remove_source(source)
+        published.publication, published.heights = publication, {}
+        published.sources = self._sources(link, publication)
         self._pause(published)
-        self.around.published(self, published)
+        self.around.sends_anew(self, published, before)
+        self.change(published, replace(published.track, simulcast=len(publication.encodings) > 1))
 
     def _update(self, published: Published, info: TrackInfo) -> None:
         track = replace(published.track, source=info.source, name=info.name)
@@ -328,16 +380,21 @@ class Peer:
 
     def _receive(self, link: Link, plan: Plan) -> None:
         offered = {slot.mid: slot for slot in plan.slots}
-        for mid, slot in list(self.slots.items()):
-            if offered.get(mid) != slot.plan:
-                self._stop_receiving(slot)
+        for mid in [*self.slots, *self.parked]:
+            slot = self.slots.get(mid) or self.parked[mid]
+            if self.state.slots.get(mid) != slot.plan:
+                self._remove_slot(mid)
+            elif mid not in offered and mid in self.slots:
+                self._park(mid)
         for mid, slot_plan in offered.items():
-            if mid not in self.slots:
-                self._start_receiving(link, slot_plan)
+            if mid in self.parked:
+                self._take_up(mid, self.parked.pop(mid))
+            elif mid not in self.slots:
+                self._take_up(mid, Receiving(slot_plan, self._sink(link, slot_plan)))
 
-    def _start_receiving(self, link: Link, plan: SlotPlan) -> None:
+    def _sink(self, link: Link, plan: SlotPlan) -> SinkId:
         repaired = any(payload.rtx_pt is not None for payload in plan.payloads)
-        sink = self.around.plane.add_sink(
+        return self.around.plane.add_sink(
             link.id,
             kind=plan.kind,
             mid=plan.mid,
@@ -345,14 +402,24 @@ class Peer:
             payloads=plan.payloads,
             rtx_ssrc=plan.identity.rtx_ssrc if repaired else None,
         )
-        self.slots[plan.mid] = slot = Receiving(plan, sink)
+
+    def _take_up(self, mid: str, slot: Receiving) -> None:
+        self.slots[mid] = slot
         self.around.receiving(self, slot)
 
-    def _stop_receiving(self, slot: Receiving) -> None:
-        del self.slots[slot.plan.mid]
-        self.pins.pop(slot.plan.mid, None)
-        self.around.plane.remove_sink(slot.sink)
+    def _park(self, mid: str) -> None:
+        slot = self.slots.pop(mid)
+        self.pins.pop(mid, None)
+        slot.forget_limits()
+        self.around.plane.route(slot.sink, [])
         self.around.stopped_receiving(self, slot)
+        self.parked[mid] = slot
+
+    def _remove_slot(self, mid: str) -> None:
+        if mid in self.slots:
+            self._park(mid)
+        slot = self.parked.pop(mid)
+        self.around.plane.remove_sink(slot.sink)
 
 
 def credentials() -> tuple[str, str]:

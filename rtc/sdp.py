@@ -6,7 +6,7 @@ OfferError, which names the line, is raised for any text.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, field
 from typing import Literal, cast
 
@@ -18,6 +18,12 @@ Direction = Literal["sendrecv", "sendonly", "recvonly", "inactive"]
 MAX_BYTES = 512 * 1024
 MAX_LINE = 8 * 1024
 MAX_SECTIONS = 512
+# Of one section. Far above what browsers send; without bounds a hostile offer would cost seconds of the loop.
+MAX_FORMATS = 128
+MAX_EXTENSIONS = 64
+MAX_RIDS = 16
+MAX_SSRCS = 64
+MAX_FEEDBACK = 32
 # RFC 5285 ids of the two-byte form end at 255; 15 is reserved by the one-byte form.
 RESERVED_EXTENSION_ID = 15
 DIRECTIONS = ("sendrecv", "sendonly", "recvonly", "inactive")
@@ -143,6 +149,8 @@ class _Parser:
                 continue
             if len(line) > MAX_LINE:
                 raise self._error(f"longer than {MAX_LINE} characters")
+            if "\r" in line or "\0" in line:
+                raise self._error("has a control character")
             if len(line) < 2 or line[1] != "=":
                 raise self._error("is not of the form <type>=<value>")
             if number == 1 and line != "v=0":
@@ -158,6 +166,8 @@ class _Parser:
             raise self._error("m= needs media, port, protocol and formats")
         if len(self.description.sections) == MAX_SECTIONS:
             raise self._error(f"more than {MAX_SECTIONS} m= sections")
+        if len(parts) - 3 > MAX_FORMATS:
+            raise self._error(f"more than {MAX_FORMATS} formats")
         port = self._integer(parts[1].partition("/")[0], "the port", 0, 65_535)
         self.current = Section(
             kind=parts[0], port=port, protocol=parts[2], formats=parts[3:], line=self.number
@@ -196,6 +206,10 @@ class _Parser:
             raise self._error(f"{what} is not within {least} to {most}")
         return number
 
+    def _bounded(self, found: Sized, most: int, what: str) -> None:
+        if len(found) >= most:
+            raise self._error(f"more than {most} {what}")
+
     def _format(self, rest: str, attribute: str) -> tuple[Codec | None, str]:
         """The codec that a line is about; None for a payload type without rtpmap or that is not in m=."""
         text, _, value = rest.partition(" ")
@@ -214,6 +228,7 @@ class _Parser:
         number = self._integer(parts[0].partition("/")[0], "the extmap id", 1, 255)
         if number == RESERVED_EXTENSION_ID:
             raise self._error("extmap id 15 is reserved")
+        self._bounded(self.current.extensions, MAX_EXTENSIONS, "header extensions")
         self.current.extensions.append(Extension(number, parts[1]))
 
     def _a_extmap_allow_mixed(self, _: str) -> None:
@@ -271,16 +286,21 @@ class _Parser:
         ):
             raise self._error("rid has 1 to 16 letters and digits")
         if parts[1] == "send":
+            self._bounded(self.current.rids, MAX_RIDS, "RIDs")
             self.current.rids.append(parts[0])
 
     def _a_rtcp_fb(self, rest: str) -> None:
         if rest.startswith("* "):
             for codec in self.current.codecs.values():
-                codec.feedback.append(rest[2:].strip())
+                self._feedback(codec, rest[2:].strip())
             return
         named, value = self._format(rest, "rtcp-fb")
         if named is not None:
-            named.feedback.append(value)
+            self._feedback(named, value)
+
+    def _feedback(self, codec: Codec, message: str) -> None:
+        self._bounded(codec.feedback, MAX_FEEDBACK, "rtcp-fb lines of one payload type")
+        codec.feedback.append(message)
 
     def _a_rtcp_mux(self, _: str) -> None:
         self.current.rtcp_mux = True
@@ -316,9 +336,11 @@ class _Parser:
     def _a_ssrc(self, rest: str) -> None:
         ssrc = self._integer(rest.partition(" ")[0], "the ssrc", 0, 0xFFFF_FFFF)
         if ssrc not in self.current.ssrcs:
+            self._bounded(self.current.ssrcs, MAX_SSRCS, "SSRCs")
             self.current.ssrcs.append(ssrc)
 
     def _a_ssrc_group(self, rest: str) -> None:
         semantics, *ssrcs = rest.split() or [""]
+        self._bounded(self.current.groups, MAX_SSRCS, "SSRC groups")
         numbers = [self._integer(ssrc, "an ssrc of ssrc-group", 0, 0xFFFF_FFFF) for ssrc in ssrcs]
         self.current.groups.append((semantics, numbers))

@@ -1,22 +1,25 @@
 """Who is received in which slot: the auto policy. Pure.
 
-The k-th audio and the k-th video slot are a *place*; one participant's microphone and camera (or screen and its
+The k-th audio and the k-th video slot are a *place*. One participant's microphone and camera (or screen and its
 sound) are a *bundle* and go into one place where there is one, so that browsers keep lips and sound together.
-What is shown stays where it is. With more bundles than places, whoever speaks takes the place of who has been
-silent longest.
+Where there are more tracks than slots, screens and whoever speaks come first. What is shown stays where it is
+unless something better needs its slot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from rtc.tracks import PARTNER, Kind, Track
 
-# Nobody is replaced sooner than this after coming into a place, in seconds: late pictures are better than pictures
-# that flap.
+# Nobody is replaced sooner than this after coming into a slot, in seconds: late pictures are better than
+# pictures that flap.
 MIN_DWELL = 2.0
 VIDEO_OF = {audio: video for video, audio in PARTNER.items()}
+NEVER = float("-inf")
+KINDS: tuple[Kind, ...] = ("audio", "video")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,178 +31,179 @@ class ReceiveSlot:
 
 @dataclass(frozen=True, slots=True)
 class Voices:
-    """When each peer was last heard speaking, in seconds on the caller's clock, and who speaks now."""
+    """When each audio track was last heard speaking, in seconds on the caller's clock, and which speak now."""
 
     last: Mapping[str, float] = field(default_factory=dict)
     now: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """What one viewer has: the last assignment, since when, and what it asked for by itself (mid to track id)."""
+
+    current: Mapping[str, str] = field(default_factory=dict)
+    since: Mapping[str, float] = field(default_factory=dict)
+    pins: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
-class _Bundle:
+class Bundle:
+    """At most one audio and one video track of a participant that belong together."""
+
     peer: str
     source: str
     order: int
     tracks: dict[Kind, Track] = field(default_factory=dict)
 
-    @property
-    def is_screen(self) -> bool:
-        return self.source == "screen"
 
-
-@dataclass(slots=True)
-class _Place:
-    slots: dict[Kind, ReceiveSlot] = field(default_factory=dict)
-    occupant: _Bundle | None = None
-    pinned: bool = False
-
-    def fits(self, bundle: _Bundle) -> int:
-        """How many of the bundle's tracks find a slot here."""
-        return sum(kind in self.slots for kind in bundle.tracks)
+def bundles(tracks: Iterable[Track]) -> list[Bundle]:
+    """In the order of publication; one list serves every viewer of a room."""
+    made: list[Bundle] = []
+    open_for: dict[tuple[str, str, Kind], Bundle] = {}
+    for track in tracks:
+        source = VIDEO_OF.get(track.source, track.source)
+        bundle = open_for.pop((track.peer_id, source, track.kind), None)
+        if bundle is None:
+            bundle = Bundle(track.peer_id, source, len(made))
+            made.append(bundle)
+            open_for[track.peer_id, source, _other(track.kind)] = bundle
+        bundle.tracks[track.kind] = track
+    return made
 
 
 def assign(
-    slots: Iterable[ReceiveSlot],
-    tracks: Iterable[Track],
-    *,
-    current: Mapping[str, str],
-    pins: Mapping[str, str],
-    voices: Voices,
-    since: Mapping[str, float],
-    now: float,
+    slots: Sequence[ReceiveSlot], offered: Iterable[Bundle], view: View, voices: Voices, now: float
 ) -> dict[str, str]:
     """mid to track id for every slot that receives something.
 
-    `tracks` are those that the viewer may receive, in the order in which they were published. `current` is the
-    last answer, `pins` what the viewer asked for by itself, `since` when each mid got what it has.
+    `offered` are the bundles that the viewer may receive. Asked again with its own answer as `view.current` it
+    answers the same.
     """
-    places = _places(slots)
-    bundles = _bundles(tracks)
-    known = {track.id: bundle for bundle in bundles for track in bundle.tracks.values()}
-    _keep(places, pins, known, pinned=True)
-    _keep(places, current, known, pinned=False)
-    _fill(places, bundles, voices)
-    _give_way(places, bundles, voices, since, now)
-    return _slot_by_slot(places, bundles, pins, current, known)
+    candidates = list(offered)
+    table = _Table(slots, candidates, view)
+    served = [_served(kind, candidates, table, view, voices, now) for kind in KINDS]
+    return table.seat(candidates, set().union(*served))
 
 
 def manual(slots: Iterable[ReceiveSlot], tracks: Iterable[Track], pins: Mapping[str, str]) -> dict[str, str]:
     """Only what the viewer asked for."""
-    ids = {track.id for track in tracks}
-    return {slot.mid: pins[slot.mid] for slot in slots if pins.get(slot.mid) in ids}
+    kinds = {track.id: track.kind for track in tracks}
+    return {slot.mid: pins[slot.mid] for slot in slots if kinds.get(pins.get(slot.mid, "")) == slot.kind}
 
 
-def _places(slots: Iterable[ReceiveSlot]) -> list[_Place]:
-    places: dict[int, _Place] = {}
-    for slot in slots:
-        places.setdefault(slot.pair, _Place()).slots[slot.kind] = slot
-    return [places[pair] for pair in sorted(places)]
+def _other(kind: Kind) -> Kind:
+    return "video" if kind == "audio" else "audio"
 
 
-def _bundles(tracks: Iterable[Track]) -> list[_Bundle]:
-    bundles: list[_Bundle] = []
-    for track in tracks:
-        source = VIDEO_OF.get(track.source, track.source)
-        found = next(
-            (
-                b
-                for b in bundles
-                if (b.peer, b.source) == (track.peer_id, source) and track.kind not in b.tracks
-            ),
-            None,
+def _served(
+    kind: Kind, candidates: list[Bundle], table: _Table, view: View, voices: Voices, now: float
+) -> set[str]:
+    """The tracks of one kind that get a slot: as many as there are slots, best first."""
+    incumbents = {track: view.since.get(mid, NEVER) for mid, track in view.current.items()}
+
+    def rank(bundle: Bundle) -> tuple[object, ...]:
+        track, voice = bundle.tracks[kind], bundle.tracks.get("audio")
+        came = incumbents.get(track.id)
+        return (
+            came is not None and now - came < MIN_DWELL,
+            bundle.source == "screen",
+            voice is not None and voice.id in voices.now,
+            not track.muted,
+            came is not None,
+            voices.last.get(voice.id, NEVER) if voice is not None else NEVER,
+            -bundle.order,
         )
-        if found is None:
-            found = _Bundle(track.peer_id, source, len(bundles))
-            bundles.append(found)
-        found.tracks[track.kind] = track
-    return bundles
+
+    waiting = [b for b in candidates if kind in b.tracks and b.tracks[kind].id not in table.pinned]
+    waiting.sort(key=rank, reverse=True)
+    return {bundle.tracks[kind].id for bundle in waiting[: table.free(kind)]}
 
 
-def _keep(
-    places: list[_Place], given: Mapping[str, str], known: Mapping[str, _Bundle], *, pinned: bool
-) -> None:
-    """Put bundles where their tracks are already, the video's place first."""
-    placed = [place.occupant for place in places if place.occupant is not None]
-    for kind in ("video", "audio"):
-        for place in places:
-            slot = place.slots.get(kind)
-            bundle = known.get(given.get(slot.mid, "")) if slot else None
-            if bundle is None or place.occupant is not None or any(bundle is other for other in placed):
-                continue
-            place.occupant, place.pinned = bundle, pinned
-            placed.append(bundle)
+class _Table:
+    """The slots while they are given out. Each given track knows its slot."""
 
+    def __init__(self, slots: Sequence[ReceiveSlot], candidates: list[Bundle], view: View) -> None:
+        self._slots = {slot.mid: slot for slot in slots}
+        self._places: dict[int, dict[Kind, ReceiveSlot]] = defaultdict(dict)
+        for slot in slots:
+            self._places[slot.pair][slot.kind] = slot
+        self._given: dict[str, str] = {}
+        self._seats: dict[str, ReceiveSlot] = {}
+        self._before = {track: self._slots[mid] for mid, track in view.current.items() if mid in self._slots}
+        kinds = {track.id: track.kind for bundle in candidates for track in bundle.tracks.values()}
+        for mid, track in view.pins.items():
+            wanted = self._slots.get(mid)
+            if wanted is not None and kinds.get(track) == wanted.kind:
+                self._give(wanted, track)
+        self.pinned = frozenset(self._seats)
 
-def _rank(bundle: _Bundle, voices: Voices) -> tuple[bool, float, int]:
-    """Screens first, then who spoke last, then who came first."""
-    return (not bundle.is_screen, -voices.last.get(bundle.peer, float("-inf")), bundle.order)
+    def free(self, kind: Kind) -> int:
+        return sum(slot.kind == kind and mid not in self._given for mid, slot in self._slots.items())
 
+    def seat(self, candidates: list[Bundle], served: set[str]) -> dict[str, str]:
+        """Pairs that sit together stay, then others are brought together, then the single ones sit down."""
+        chosen = [
+            (bundle, [track for track in bundle.tracks.values() if track.id in served | self.pinned])
+            for bundle in candidates
+        ]
+        pairs = [tracks for _, tracks in chosen if len(tracks) == 2]
+        held = {self._before[track].mid for track in served if track in self._before}
+        for tracks in pairs:
+            if self._together(tracks):
+                self._seat_in(self._before[tracks[0].id].pair, tracks)
+        for tracks in pairs:
+            place = None if all(track.id in self._seats for track in tracks) else self._place(tracks, held)
+            if place is not None:
+                self._seat_in(place, tracks)
+        left = [track for _, tracks in chosen for track in tracks if track.id not in self._seats]
+        for track in left:
+            before = self._before.get(track.id)
+            if before is not None and before.mid not in self._given:
+                self._give(before, track.id)
+        for track in left:
+            if track.id not in self._seats:
+                self._give(self._lonely(track.kind), track.id)
+        return self._given
 
-def _unplaced(places: list[_Place], bundles: list[_Bundle], voices: Voices) -> list[_Bundle]:
-    placed = {id(place.occupant) for place in places}
-    return sorted((b for b in bundles if id(b) not in placed), key=lambda bundle: _rank(bundle, voices))
+    def _give(self, slot: ReceiveSlot, track: str) -> None:
+        self._given[slot.mid] = track
+        self._seats[track] = slot
 
+    def _seat_in(self, pair: int, tracks: list[Track]) -> None:
+        for track in tracks:
+            if track.id not in self._seats:
+                self._give(self._places[pair][track.kind], track.id)
 
-def _fill(places: list[_Place], bundles: list[_Bundle], voices: Voices) -> None:
-    for bundle in _unplaced(places, bundles, voices):
-        free = [place for place in places if place.occupant is None and place.fits(bundle)]
-        if free:
-            max(free, key=lambda place: place.fits(bundle)).occupant = bundle
+    def _together(self, tracks: list[Track]) -> bool:
+        places = {self._before[track.id].pair for track in tracks if track.id in self._before}
+        seated = all(track.id in self._before for track in tracks) and len(places) == 1
+        return seated and self._fits(places.pop(), tracks)
 
+    def _fits(self, pair: int, tracks: list[Track]) -> bool:
+        """Every track has its slot here, or can get it."""
+        for track in tracks:
+            slot, seat = self._places[pair].get(track.kind), self._seats.get(track.id)
+            if slot is None or (seat is not slot if seat is not None else slot.mid in self._given):
+                return False
+        return True
 
-def _give_way(
-    places: list[_Place], bundles: list[_Bundle], voices: Voices, since: Mapping[str, float], now: float
-) -> None:
-    """A speaker without a place for its sound takes that of who has been silent longest."""
-    audible = [place for place in places if "audio" in place.slots]
-    heard = {id(place.occupant) for place in audible}
-    waiting = [b for b in bundles if b.peer in voices.now and "audio" in b.tracks and id(b) not in heard]
-    waiting += [b for b in bundles if b.is_screen and not any(b is place.occupant for place in places)]
-    for bundle in waiting:
-        victims = [place for place in audible if _may_go(place, voices, since, now)]
-        if not victims:
-            return
-        victim = max(
-            victims, key=lambda place: _rank(place.occupant, voices) if place.occupant else (True, 0.0, 0)
-        )
-        elsewhere = next((place for place in places if place.occupant is bundle), None)
-        if elsewhere is not None:
-            elsewhere.occupant = victim.occupant
-        victim.occupant = bundle
+    def _place(self, tracks: list[Track], held: set[str]) -> int | None:
+        """The place for a pair: where one of them is already, else an empty one, else the first."""
+        fitting = [pair for pair in self._places if self._fits(pair, tracks)]
+        known = {self._before[track.id].pair for track in tracks if track.id in self._before}
 
+        def cost(pair: int) -> tuple[bool, int, int]:
+            others = sum(slot.mid in held for slot in self._places[pair].values())
+            return (pair not in known, others, pair)
 
-def _may_go(place: _Place, voices: Voices, since: Mapping[str, float], now: float) -> bool:
-    occupant = place.occupant
-    if occupant is None or place.pinned or occupant.is_screen or occupant.peer in voices.now:
-        return False
-    came = max((since.get(slot.mid, float("-inf")) for slot in place.slots.values()), default=float("-inf"))
-    return now - came >= MIN_DWELL
+        return min(fitting, key=cost, default=None)
 
+    def _lonely(self, kind: Kind) -> ReceiveSlot:
+        """A free slot, rather one whose partner is taken or missing, so that whole places stay whole."""
 
-def _slot_by_slot(
-    places: list[_Place],
-    bundles: list[_Bundle],
-    pins: Mapping[str, str],
-    current: Mapping[str, str],
-    known: Mapping[str, _Bundle],
-) -> dict[str, str]:
-    slots = {slot.mid: slot for place in places for slot in place.slots.values()}
-    given = {
-        mid: track
-        for mid, track in pins.items()
-        if mid in slots and track in known and slots[mid].kind in known[track].tracks
-    }
-    used = set(given.values())
-    for place in places:
-        for kind, slot in place.slots.items():
-            track = place.occupant.tracks.get(kind) if place.occupant else None
-            if track is not None and slot.mid not in given and track.id not in used:
-                given[slot.mid] = track.id
-                used.add(track.id)
-    # What found no place of its own goes into any slot that is empty, rather than being unheard or unseen.
-    for bundle in bundles:
-        for kind, track in bundle.tracks.items():
-            empty = [mid for mid, slot in slots.items() if slot.kind == kind and mid not in given]
-            if track.id not in used and empty:
-                given[next((mid for mid in empty if current.get(mid) == track.id), empty[0])] = track.id
-                used.add(track.id)
-    return given
+        def cost(slot: ReceiveSlot) -> tuple[bool, int]:
+            partner = self._places[slot.pair].get(_other(kind))
+            return (partner is not None and partner.mid not in self._given, slot.pair)
+
+        free = [s for mid, s in self._slots.items() if s.kind == kind and mid not in self._given]
+        return min(free, key=cost)

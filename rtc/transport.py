@@ -8,6 +8,7 @@ the DTLS transport, `_handle_data` of the SCTP transport.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import logging
 import struct
@@ -28,7 +29,7 @@ from aiortc.rtcsctptransport import RTCSctpCapabilities, RTCSctpTransport
 
 from rtc.channels import MAX_BUFFERED, DataChannel
 from rtc.errors import ChannelFull, TransportError
-from rtc.plane import SrtpProfile
+from rtc.plane import QueueFull, SrtpProfile
 from rtc.sdp import Fingerprint
 
 log = logging.getLogger(__name__)
@@ -110,7 +111,8 @@ class Transport:
         self._on_lost = on_lost
         self._on_channel = on_channel
         self._closed = False
-        self._connected = False
+        self.connected = False
+        """The handshake is done and the SRTP keys are out."""
         self._data: tuple[int, int] | None = None
         self._channels: list[_Channel] = []
         self._tasks: set[asyncio.Task[None]] = set()
@@ -123,7 +125,7 @@ class Transport:
         """Data channels were negotiated. Any number of calls, before or after DTLS; the first counts."""
         if self._data is None:
             self._data = (remote_port, max_message_size)
-            if self._connected:
+            if self.connected:
                 self._spawn(self._start_sctp())
 
     async def close(self) -> None:
@@ -154,7 +156,7 @@ class Transport:
         if self._dtls.state != "connected":
             self._lose("dtls")
             return
-        self._connected = True
+        self.connected = True
         # At once: what the peer sends first would find no receiver.
         if self._data is not None:
             await self._start_sctp()
@@ -237,9 +239,11 @@ class _Datagrams:
         return self._waiting.popleft()
 
     async def _send(self, data: bytes) -> None:
+        """What an overloaded plane does not take, DTLS and SCTP send again."""
         if self._closed:
             raise ConnectionError
-        self._send_datagram(data)
+        with contextlib.suppress(QueueFull):
+            self._send_datagram(data)
 
 
 class _Dtls(RTCDtlsTransport):
@@ -262,13 +266,16 @@ class _Dtls(RTCDtlsTransport):
             return
         key, salt = profile.key_length, profile.salt_length
         exported = self._ssl.export_keying_material(b"EXTRACTOR-dtls_srtp", 2 * (key + salt))
-        self._on_keys(
-            PROFILE_IDS[name],
-            remote_key=exported[:key],
-            local_key=exported[key : 2 * key],
-            remote_salt=exported[2 * key : 2 * key + salt],
-            local_salt=exported[2 * key + salt :],
-        )
+        try:
+            self._on_keys(
+                PROFILE_IDS[name],
+                remote_key=exported[:key],
+                local_key=exported[key : 2 * key],
+                remote_salt=exported[2 * key : 2 * key + salt],
+                local_salt=exported[2 * key + salt :],
+            )
+        except QueueFull:
+            self._set_state(State.FAILED)
 
 
 class _Sctp(RTCSctpTransport):

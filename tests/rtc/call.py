@@ -171,7 +171,7 @@ class Client:
         tracks = {
             transceiver.mid: self.info[transceiver.sender.track]
             for transceiver in self.connection.getTransceivers()
-            if transceiver.sender.track in self.info
+            if transceiver.mid is not None and transceiver.sender.track in self.info
         }
         self.answer = await self.peer.offer(self.connection.localDescription.sdp, tracks)
         await self.connection.setRemoteDescription(RTCSessionDescription(self.answer.sdp, "answer"))
@@ -179,6 +179,7 @@ class Client:
 
     def _receive(self, track: MediaStreamTrack) -> None:
         transceiver = next(t for t in self.connection.getTransceivers() if t.receiver.track is track)
+        assert transceiver.mid is not None
         self._readers.append(asyncio.ensure_future(self._read(track, transceiver.mid)))
 
     async def _read(self, track: MediaStreamTrack, mid: str) -> None:

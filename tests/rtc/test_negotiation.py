@@ -82,7 +82,8 @@ def test_a_simulcast_publisher_of_chromium() -> None:
 def test_h264_profiles_are_told_apart_and_levels_are_not() -> None:
     plan, _ = plan_of(offer("chromium_publish"))
     h264 = [each for each in plan.publications[1].payloads if each.codec == "h264"]
-    assert len({each.codec_key for each in h264}) == len(h264)
+    # What Chromium calls baseline and constrained baseline is the same; main is not, nor the other packetization.
+    assert len({each.codec_key for each in h264}) == 4
     aiortc, _ = plan_of(offer("aiortc_publish"))
     theirs = {each.codec_key for each in aiortc.publications[1].payloads if each.codec == "h264"}
     assert theirs <= {each.codec_key for each in h264}
@@ -101,7 +102,15 @@ def test_slots_come_in_pairs_of_one_stream_and_keep_their_ssrcs() -> None:
     assert [slot.identity for slot in again.slots] == [slot.identity for slot in plan.slots]
     written = answer.write(plan, LOCAL)
     assert written.count("a=msid:pair-0 ") == 2
-    assert all(dict(plan.outgoing)[each] == "transport_sequence" for each, _ in plan.outgoing)
+    assert {kind for _, kind in plan.outgoing} == {"transport_sequence"}
+
+
+def test_slots_negotiate_what_a_later_publication_needs() -> None:
+    """Chromium offers an extension in a new section only if some section has it: a simulcast needs RID."""
+    told = answered(offer("chromium_slots"))
+    video = next(section for section in told.sections if section.kind == "video")
+    uris = {each.uri.rpartition(":")[2] for each in video.extensions}
+    assert {"mid", "rtp-stream-id", "repaired-rtp-stream-id"} <= uris
 
 
 def test_candidates_are_told_once_in_the_section_that_carries_the_bundle() -> None:

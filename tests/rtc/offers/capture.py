@@ -19,7 +19,8 @@ HERE = Path(__file__).parent
 GATHERED = """
 const offered = async (pc) => {
   await pc.setLocalDescription(await pc.createOffer());
-  while (pc.iceGatheringState !== 'complete') await new Promise(r => pc.addEventListener('icegatheringstatechange', r, {once: true}));
+  while (pc.iceGatheringState !== 'complete')
+    await new Promise(r => pc.addEventListener('icegatheringstatechange', r, {once: true}));
   return pc.localDescription.sdp;
 };
 """
@@ -68,7 +69,8 @@ CHROMIUM = {
         for (const kind of ['audio', 'video', 'audio', 'video']) pc.addTransceiver(kind, {{direction: 'recvonly'}});
         pc.createDataChannel('events');
         for (const t of pc.getTransceivers())
-          t.setHeaderExtensionsToNegotiate?.(t.getHeaderExtensionsToNegotiate().map(e => ({{...e, direction: 'sendrecv'}})));
+          t.setHeaderExtensionsToNegotiate?.(
+            t.getHeaderExtensionsToNegotiate().map(e => ({{...e, direction: 'sendrecv'}})));
         return offered(pc);""",
     "chromium_recycled": """
         const pc = new RTCPeerConnection(), other = new RTCPeerConnection();
@@ -79,7 +81,8 @@ CHROMIUM = {
           await pc.setRemoteDescription(other.localDescription);
         };
         const media = await navigator.mediaDevices.getUserMedia({audio: true, video: true});
-        const [audio, video] = media.getTracks().map(t => pc.addTransceiver(t, {direction: 'sendonly', streams: [media]}));
+        const [audio, video] = media.getTracks().map(
+          t => pc.addTransceiver(t, {direction: 'sendonly', streams: [media]}));
         pc.addTransceiver('video', {direction: 'recvonly'});
         await settle();
         video.stop();
@@ -101,7 +104,9 @@ CHROMIUM = {
 
 async def chromium() -> None:
     async with chromium_pages() as [page]:
-        version = await page.evaluate("navigator.userAgentData.brands.map(b => b.brand + ' ' + b.version).join(', ')")
+        version = await page.evaluate(
+            "navigator.userAgentData.brands.map(b => b.brand + ' ' + b.version).join(', ')"
+        )
         for name, script in CHROMIUM.items():
             sdp = await page.evaluate(f"async () => {{ {GATHERED} {script} }}")
             write(name, f"Captured from headless Chromium ({version}).", sdp)
