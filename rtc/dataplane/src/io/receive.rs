@@ -136,6 +136,13 @@ impl Arena {
     }
 }
 
+/// More wait in the socket and are taken by the next call.
+const BUFFERS: usize = 32;
+/// The largest UDP payload; with UDP_GRO the kernel fills it with many datagrams.
+const LARGEST: usize = 65_535;
+/// Buffers at multiples of 64 KiB would all fall into the same sets of the processor's caches.
+const STRIDE: usize = LARGEST + 1 + 17 * 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,10 +205,3 @@ mod tests {
         );
     }
 }
-
-/// More wait in the socket and are taken by the next call.
-const BUFFERS: usize = 32;
-/// The largest UDP payload; with UDP_GRO the kernel fills it with many datagrams.
-const LARGEST: usize = 65_535;
-/// Buffers at multiples of 64 KiB would all fall into the same sets of the processor's caches.
-const STRIDE: usize = LARGEST + 1 + 17 * 64;

@@ -5,8 +5,8 @@ use std::net::TcpStream;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::{Duration, Instant};
 
-use super::framing::Reassembler;
 use crate::core::Path;
+use crate::wire::framing::Reassembler;
 
 use super::outbox::Outbox;
 

@@ -4,7 +4,6 @@
 //! a connection that shows no ICE password within 10 s is closed; what its peer does not read is bounded (`outbox`).
 
 mod connection;
-mod framing;
 mod outbox;
 #[cfg(test)]
 mod tests;

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, Write};
 
-use super::framing;
 use crate::wire::demux::{self, Kind};
+use crate::wire::framing;
 
 #[derive(Debug, Default)]
 pub struct Outbox {
