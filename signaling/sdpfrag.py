@@ -80,7 +80,7 @@ def render(request: Fragment, ufrag: str, pwd: str, candidates: list[str]) -> st
         f"a=ice-ufrag:{ufrag}",
         f"a=ice-pwd:{pwd}",
     ]
-    lines += [f"a={candidate}" for candidate in candidates]
+    lines += [f"a=candidate:{candidate}" for candidate in candidates]
     return "".join(f"{line}\r\n" for line in [*lines, "a=end-of-candidates"])
 
 

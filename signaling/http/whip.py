@@ -105,7 +105,7 @@ class Doors:
         session, answer = await self._server.hosting.run(_enter(name, claims, door, offer, watched))
         self._keep(session, claims)
         headers = {hdrs.LOCATION: f"/v1/{door}/{quote(name, safe='')}/{session.id}", hdrs.ETAG: session.etag}
-        response = web.Response(status=201, text=answer, content_type=SDP, headers=headers)
+        response = web.Response(status=201, body=answer.encode(), content_type=SDP, headers=headers)
         for link in ice_links(self._server.ice_servers(claims.sub)):
             response.headers.add(hdrs.LINK, link)
         return response
@@ -123,7 +123,7 @@ class Doors:
             restart = peer.restart_ice(fragment.credentials.ufrag, fragment.credentials.pwd)
         session.ice, session.etag = fragment.credentials, _new_etag()
         body = sdpfrag.render(fragment, restart.ufrag, restart.pwd, restart.candidates)
-        return web.Response(text=body, content_type=sdpfrag.MEDIA_TYPE, headers={hdrs.ETAG: session.etag})
+        return web.Response(body=body.encode(), content_type=sdpfrag.MEDIA_TYPE, headers={hdrs.ETAG: session.etag})
 
     async def delete(self, request: web.Request) -> web.Response:
         session = self._own(request)
