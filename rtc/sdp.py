@@ -175,9 +175,9 @@ class _Parser:
         if "RTP/" in parts[2]:
             for text in parts[3:]:
                 pt = self._integer(text, "a payload type", 0, 127)
-                if pt in self.static:
-                    name, clock_rate = self.static[pt]
-                    self.current.codecs[pt] = Codec(pt, name, clock_rate, line=self.number)
+                # Firefox sorts its lines: fmtp and rtcp-fb may come before the rtpmap that names the codec.
+                name, clock_rate = self.static.get(pt, ("", 0))
+                self.current.codecs[pt] = Codec(pt, name, clock_rate, line=self.number)
         self.description.sections.append(self.current)
 
     def _attribute(self, value: str) -> None:
@@ -191,6 +191,7 @@ class _Parser:
 
     def _inherit(self, section: Section) -> None:
         session = self.session
+        section.codecs = {pt: codec for pt, codec in section.codecs.items() if codec.name}
         section.ufrag = section.ufrag or session.ufrag
         section.pwd = section.pwd or session.pwd
         section.fingerprints = section.fingerprints or session.fingerprints
@@ -211,7 +212,7 @@ class _Parser:
             raise self._error(f"more than {most} {what}")
 
     def _format(self, rest: str, attribute: str) -> tuple[Codec | None, str]:
-        """The codec that a line is about; None for a payload type without rtpmap or that is not in m=."""
+        """The codec that a line is about; None for a payload type that is not in m=."""
         text, _, value = rest.partition(" ")
         pt = self._integer(text, f"the payload type of {attribute}", 0, 127)
         return self.current.codecs.get(pt), value.strip()
@@ -317,8 +318,9 @@ class _Parser:
             raise self._error("rtpmap needs a name and a clock rate")
         clock_rate = self._integer(rate, "the clock rate", 1, 10_000_000)
         count = self._integer(channels, "the number of channels", 1, 255) if channels else 1
-        if str(pt) in self.current.formats:
-            self.current.codecs[pt] = Codec(pt, name, clock_rate, count, line=self.number)
+        codec = self.current.codecs.get(pt)
+        if codec is not None:
+            codec.name, codec.clock_rate, codec.channels, codec.line = name, clock_rate, count, self.number
 
     def _a_sctp_port(self, rest: str) -> None:
         self.current.sctp_port = self._integer(rest, "sctp-port", 0, 65_535)

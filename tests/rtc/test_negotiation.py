@@ -79,6 +79,29 @@ def test_a_simulcast_publisher_of_chromium() -> None:
     assert "a=simulcast:recv q;h;f" in answer.write(plan, LOCAL)
 
 
+def test_a_publisher_of_firefox_whose_lines_are_sorted() -> None:
+    plan, _ = plan_of(offer("firefox_publish"))
+    audio, video = plan.publications
+    assert [each.rid for each in video.encodings] == ["hi", "lo"]
+    assert audio.encodings[0].ssrc == 3_284_017_395
+    vp8 = video.payloads[0]
+    assert (vp8.codec, vp8.rtx_pt, vp8.nack, vp8.pli, vp8.transport_cc) == ("vp8", 124, True, True, True)
+    assert [slot.mid for slot in plan.slots] == ["2"]
+    assert dict(plan.incoming)[9] == "repaired_rid"
+    assert plan.sctp_port == 5000
+    written = answer.write(plan, LOCAL)
+    assert "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1" in written
+    assert " 0 UDP/" not in written  # bundle-only sections have port 0 in the offer and are used all the same
+
+
+def test_a_sendrecv_publisher_of_safari_is_received_and_gets_no_slot() -> None:
+    plan, _ = plan_of(offer("safari_publish"))
+    assert [each.encodings[0].rtx_ssrc for each in plan.publications] == [None, 3_344_556_677]
+    assert plan.slots == ()
+    assert [each.codec for each in plan.publications[1].payloads] == ["h264", "h264", "vp8"]
+    assert [each.direction for each in answered(offer("safari_publish")).sections[:2]] == ["recvonly"] * 2
+
+
 def test_h264_profiles_are_told_apart_and_levels_are_not() -> None:
     plan, _ = plan_of(offer("chromium_publish"))
     h264 = [each for each in plan.publications[1].payloads if each.codec == "h264"]
