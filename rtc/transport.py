@@ -2,7 +2,7 @@
 
 The only module with aiortc's private names (the version is pinned, `tests/rtc/test_transport.py` holds their
 signatures): `_recv`, `_send`, `_set_role`, `_setup_srtp`, `_ssl`, `_set_state`, `_srtp_profiles` and `_task` of
-the DTLS transport, `_handle_data` of the SCTP transport.
+the DTLS transport, `_handle_data`, `_advertised_rwnd` and `_sack_misordered` of the SCTP transport.
 """
 
 from __future__ import annotations
@@ -49,8 +49,12 @@ HANDSHAKE_SECONDS = 30.0
 CERTIFICATE_AGE = datetime.timedelta(days=7)
 # Channels of one peer; each costs memory here, and 65,535 are what SCTP would allow.
 MAX_CHANNELS = 64
-# What a hostile peer can make aiortc's SCTP parser raise.
-MALFORMED = (AssertionError, ValueError, KeyError, IndexError, struct.error)
+# What a hostile peer can make aiortc's SCTP raise: chunks that are cut or that come before the association.
+MALFORMED = (AssertionError, AttributeError, IndexError, KeyError, TypeError, ValueError, struct.error)
+# aiortc announces a window of 1 MiB and takes what is sent beyond it. Half as much again is no misunderstanding.
+MAX_OVERRUN = 512 * 1024
+# Chunks received behind a gap: each makes the next one dearer, as all are sorted again.
+MAX_MISORDERED = 4_096
 
 
 class Keys(Protocol):
@@ -285,6 +289,9 @@ class _Sctp(RTCSctpTransport):
             await super()._handle_data(data)
         except MALFORMED as error:
             log.debug("malformed SCTP packet dropped: %s", type(error).__name__)
+        if -self._advertised_rwnd > MAX_OVERRUN or len(self._sack_misordered) > MAX_MISORDERED:
+            log.info("SCTP association ended: its peer keeps to no window")
+            await self.stop()
 
 
 class _Channel:
