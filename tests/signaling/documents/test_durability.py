@@ -103,13 +103,14 @@ async def test_compacting_ten_megabytes_leaves_the_loop_free(tmp_path: Path) -> 
             text = doc.get("text", type=Text)
             for _ in range(1_000):
                 text.insert(0, "x" * 10_000)
-        usual = await longest_wait(asyncio.sleep(2))
         async with documents.held("large") as document:
+            began = asyncio.get_running_loop().time()
             waited = await longest_wait(documents.compact(document))
+            took = asyncio.get_running_loop().time() - began
             assert document.log_length == 0
             assert document.size > 10_000_000
-        # A busy machine alone makes the loop wait: the limit is 20 ms on top of that.
-        assert waited < usual + 0.02
+        # On the loop it would be the whole time; what is left is copying, and what a busy machine does to any loop.
+        assert waited < took / 2, (waited, took)
 
 
 async def longest_wait(work: Awaitable[None]) -> float:
