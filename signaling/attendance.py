@@ -31,7 +31,7 @@ def mark_of(topic: str, kind: str, data: Any) -> Mark | None:
 
 async def clear(log: EventLog) -> int:
     """Log `participant.left` for everybody whom an earlier run left behind. Before any room is opened."""
-    left = await log.marks()
+    left = [mark for mark in await log.marks() if mark[0].startswith(PREFIX)]
     for topic, participant in left:
         await log.append(topic, "participant.left", {"id": participant, "reason": REASON_SERVER_LOST})
     return len(left)

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
     allowed_origins: Listed = Field(
         (), description="Web origins allowed besides our own, comma separated; * for all"
     )
+    handlers: Listed = Field(
+        (), description="Python modules with token stream handlers: each has register(generators)"
+    )
     dev: bool = Field(False, description="Development: loopback only, keys made at start, POST /dev/token")
     demo: bool = Field(True, description="Serve the demo application at /")
     room_participants: int = Field(2000, ge=1, description="Most participants in one room")

@@ -24,7 +24,7 @@ import msgspec
 from signaling.attendance import mark_of
 from signaling.channel import Channel
 from signaling.cursors import Cursor, cursor_of, tag_of
-from signaling.entry import Draft, Entry, Page, Revise, Stored
+from signaling.entry import Draft, Entry, Mark, Page, Revise, Stored
 from signaling.errors import HubbubError, bad_request, unavailable
 from signaling.follower import Follower, OnEntry, OnGap, OnOpen, Ready
 from signaling.retention import Retentions
@@ -93,11 +93,13 @@ class EventLog:
         sender: str | None = None,
         to: tuple[str, ...] | None = None,
         revise: Revise | None = None,
+        mark: Mark | None = None,
     ) -> Entry:
         """Store an event; answers it when it is stored and every follower was told.
 
         The order of calls is the order of offsets. The same `key` of the same `sender` answers the first
         entry's place again. With `revise` it corrects earlier entries, and gets `data` and `to` from there.
+        With `mark` it begins or ends something; events of rooms do so by themselves.
         Raises HubbubError unavailable when it could not be stored, bad_request when `data` cannot be read,
         and what `revise` refuses it with.
         """
@@ -109,7 +111,7 @@ class EventLog:
             to,
             key,
             sender or "",
-            mark_of(topic, type, data),
+            mark or mark_of(topic, type, data),
             revise,
         )
         shelf = self._shelf(topic)

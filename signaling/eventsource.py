@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -32,6 +33,25 @@ def entry_block(entry: Entry, cursor: str) -> Frame:
     return block(entry.type, data, cursor)
 
 
+def token_block(entry: Entry) -> Frame:
+    """An entry of a token stream: its offset is the id."""
+    return block(entry.type, bytes(entry.data), str(entry.offset))
+
+
+class Blocks:
+    """Encodes an entry once for all of its readers: they are told of it one after the other."""
+
+    def __init__(self, encode: Callable[[Entry], Frame]) -> None:
+        self._encode = encode
+        self._entry: Entry | None = None
+        self._frame: Frame | None = None
+
+    def of(self, entry: Entry) -> Frame:
+        if self._frame is None or entry is not self._entry:
+            self._entry, self._frame = entry, self._encode(entry)
+        return self._frame
+
+
 def told(event: str, data: Any, cursor: str = "", retry_ms: int | None = None) -> Frame:
     """An event of the stream itself."""
     return block(event, msgspec.json.encode(data), cursor, retry_ms)
@@ -40,6 +60,11 @@ def told(event: str, data: Any, cursor: str = "", retry_ms: int | None = None) -
 def position(cursor: str) -> Frame:
     """Moves the reader's position without firing an event: what it did not see was not for it."""
     return Frame(b":\nid: %b\n\n" % cursor.encode())
+
+
+def retry(after_ms: int) -> Frame:
+    """How long the reader is to wait before it connects again."""
+    return Frame(b"retry: %d\n\n" % after_ms)
 
 
 def try_later(retry_ms: int) -> Frame:

@@ -33,11 +33,15 @@ class Retention(msgspec.Struct, frozen=True):
 READ_POSITIONS = Retention("read:*", entries=1, age_ms=30 * DAY_MS)
 
 
+# Token streams end by themselves (signaling/streams.py); no entry may leave before its stream.
+TOKEN_STREAMS = Retention("stream:*", entries=1_000_000, age_ms=2 * DAY_MS)
+
+
 class Retentions:
     """The first pattern that matches a topic decides; `default` where none does."""
 
     def __init__(self, rules: Sequence[Retention] = (), default: Retention | None = None) -> None:
-        self.rules = (READ_POSITIONS, *rules, default or Retention("*"))
+        self.rules = (READ_POSITIONS, *rules, TOKEN_STREAMS, default or Retention("*"))
         self.of = lru_cache(maxsize=4096)(self._of)
 
     def _of(self, topic: str) -> Retention:

@@ -21,6 +21,7 @@ from signaling.documents.channel import ChannelDoor as DocumentChannel
 from signaling.documents.library import Documents
 from signaling.errors import CloseCode, unauthorized
 from signaling.eventlog import EventLog
+from signaling.generators import Generators
 from signaling.hosting import Hosting
 from signaling.http.app import build_app
 from signaling.http.listener import Listener
@@ -33,6 +34,7 @@ from signaling.room import Room
 from signaling.storage.database import Database
 from signaling.storage.documents import DocumentStore
 from signaling.storage.revocations import RevocationStore
+from signaling.streams import Streams
 from signaling.tokens import Claims
 
 log = structlog.get_logger("hubbub.server")
@@ -52,6 +54,9 @@ class Server:
         self.database = Database(settings.data_dir / "hubbub.sqlite3")
         self._revoked = RevocationStore(self.database)
         self.log = EventLog(self.database, clock=clock)
+        self.streams = Streams(self.log)
+        self.generators = Generators(self.streams)
+        self.generators.load(settings.handlers)
         self.documents = Documents(DocumentStore(self.database), clock=clock)
         self.media = MediaEngine(_media_settings(settings)) if settings.media else None
         self.hosting = Hosting(
@@ -129,6 +134,7 @@ class Server:
         await self.log.start()
         await self.documents.start()
         left_behind = await attendance.clear(self.log)
+        await self.streams.start()
         if self.media is not None:
             await self.media.start()
         await self._listener.start()
@@ -155,6 +161,8 @@ class Server:
         if self._ticking is not None:
             self._ticking.cancel()
         await self.hosting.close()
+        await self.streams.close()
+        await self.generators.close()
         self.connections.close_all(CloseCode.DRAINING, "the server is going down")
         await self._listener.close()
         if self.media is not None:

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
 from signaling.cursors import Cursor, cursor_of, tag_of
 from signaling.entry import Entry
-from signaling.errors import HubbubError, bad_request, forbidden
+from signaling.errors import bad_request, forbidden
 from signaling.eventlog import FROM_EARLIEST
-from signaling.eventsource import KEEPALIVE, entry_block, position, told
+from signaling.eventsource import KEEPALIVE, Blocks, entry_block, position, told
 from signaling.http.authenticate import claims_of
 from signaling.http.endpoints import Endpoint
-from signaling.http.event_stream import EventStream, StreamEnded, overloaded, retry_ms
+from signaling.http.event_stream import EventStream, overloaded, retry_ms
+from signaling.http.reading import read_log
 from signaling.ids import validate_name
 from signaling.outbox import Frame
 from signaling.tokens import Claims
@@ -28,7 +28,7 @@ MAX_TOPICS = 100
 
 
 def routes(server: Server) -> list[Endpoint]:
-    blocks = Blocks()
+    blocks = Blocks(lambda entry: entry_block(entry, entry.cursor))
 
     async def events(request: web.Request) -> web.StreamResponse:
         claims = claims_of(request, server)
@@ -42,19 +42,6 @@ def routes(server: Server) -> list[Endpoint]:
         return await reader.hold(request, dict.fromkeys(topics, start))
 
     return [Endpoint("GET", "/v1/events", events, "Server-sent events of topics", needs="token")]
-
-
-class Blocks:
-    """Encodes an entry once for all of its readers: they are told of it one after the other."""
-
-    def __init__(self) -> None:
-        self._entry: Entry | None = None
-        self._frame: Frame | None = None
-
-    def of(self, entry: Entry) -> Frame:
-        if self._frame is None or entry is not self._entry:
-            self._entry, self._frame = entry, entry_block(entry, entry.cursor)
-        return self._frame
 
 
 class Reader:
@@ -74,27 +61,17 @@ class Reader:
     async def hold(self, request: web.Request, starts: Mapping[str, str | None]) -> web.StreamResponse:
         """Write until either side ends it."""
         self._topic = next(iter(starts))
-        connection = self._server.connections.register(self._claims, self._stream.end)
-        try:
-            await self._stream.open(request)
-            self._stream.keepalive = self._keepalive
-            follower = await self._server.log.follow(
-                starts, self._entry, on_open=self._opened, on_gap=self._gap, ready=self._stream.drained
-            )
-            try:
-                await self._stream.ended()
-            finally:
-                follower.close()
-        except HubbubError:
-            # Storage fails, but the head said 200: the reader comes back after its `retry:`.
-            self._stream.end()
-            with suppress(StreamEnded):
-                await self._stream.drained()
-        except (StreamEnded, ConnectionError):
-            pass
-        finally:
-            connection.unregister()
-        return self._stream.finish()
+        self._stream.keepalive = self._keepalive
+        return await read_log(
+            self._server,
+            request,
+            self._claims,
+            self._stream,
+            starts,
+            self._entry,
+            on_open=self._opened,
+            on_gap=self._gap,
+        )
 
     def _opened(self, recovered: Mapping[str, bool], positions: Mapping[bytes, int]) -> None:
         self._positions = dict(positions)

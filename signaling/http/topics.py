@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 # In rooms these are told by the server alone: clients believe them.
 ROOM_PREFIX = "room:"
 ROOM_TYPES = frozenset({"slot", "speakers", "presence", "signal", "recording", "quality", "event"})
+# What the server keeps for itself; nobody else writes there, whatever a token says.
+OWN_TOPICS = ("stream:", "read:")
 ROOM_TYPE_PREFIXES = ("participant.", "track.", "chat", "room.", "server.", "recording.")
 
 
@@ -37,7 +39,7 @@ def routes(server: Server) -> list[Endpoint]:
     async def publish(request: web.Request) -> web.Response:
         claims = claims_of(request, server)
         topic = validate_name("topic", request.match_info["topic"])
-        if claims.topic_access(topic) != "publish":
+        if claims.topic_access(topic) != "publish" or topic.startswith(OWN_TOPICS):
             raise forbidden(f"the token does not allow to publish to topic {topic}")
         if len(await request.read()) > MAX_MESSAGE_BYTES:
             raise too_large(f"body may have {MAX_MESSAGE_BYTES} bytes")
