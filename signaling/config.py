@@ -15,7 +15,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from signaling.tokens import Keyring
+from signaling.tokens import MIN_SECRET_BYTES, Keyring
 
 PREFIX = "HUBBUB_"
 CONFIG_VARIABLE = f"{PREFIX}CONFIG"
@@ -67,6 +67,8 @@ class Settings(BaseSettings):
     allowed_origins: Listed = Field(
         (), description="Web origins allowed besides our own, comma separated; * for all"
     )
+    webhook_urls: Listed = Field((), description="URLs that are told of room events, comma separated")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="What webhooks are signed with")
     handlers: Listed = Field(
         (), description="Python modules with token stream handlers: each has register(generators)"
     )
@@ -90,6 +92,17 @@ class Settings(BaseSettings):
     def _keys_parse(cls, value: SecretStr) -> SecretStr:
         Keyring.parse(value.get_secret_value())
         return value
+
+    @model_validator(mode="after")
+    def _webhooks_are_signed(self) -> Settings:
+        if self.webhook_urls and len(self.webhook_secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(
+                f"webhook_secret must have at least {MIN_SECRET_BYTES} bytes to sign webhooks with"
+            )
+        for url in self.webhook_urls:
+            if not url.startswith(("http://", "https://")):
+                raise ValueError(f"webhook_urls must begin with http:// or https://: {url}")
+        return self
 
     @field_validator("allowed_origins")
     @classmethod

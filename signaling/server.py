@@ -25,6 +25,7 @@ from signaling.generators import Generators
 from signaling.hosting import Hosting
 from signaling.http.app import build_app
 from signaling.http.listener import Listener
+from signaling.http.posting import Poster
 from signaling.ice_servers import ice_servers
 from signaling.metrics import Level, Metrics
 from signaling.outbox import frame
@@ -34,8 +35,10 @@ from signaling.room import Room
 from signaling.storage.database import Database
 from signaling.storage.documents import DocumentStore
 from signaling.storage.revocations import RevocationStore
+from signaling.storage.webhooks import WebhookStore
 from signaling.streams import Streams
 from signaling.tokens import Claims
+from signaling.webhooks import Webhooks
 
 log = structlog.get_logger("hubbub.server")
 # Seconds between looks at what expires. Connections end this much before their token does, never after it.
@@ -57,6 +60,15 @@ class Server:
         self.streams = Streams(self.log)
         self.generators = Generators(self.streams)
         self.generators.load(settings.handlers)
+        self._poster = Poster()
+        self.webhooks = Webhooks(
+            self.log,
+            WebhookStore(self.database),
+            settings.webhook_urls,
+            settings.webhook_secret.get_secret_value(),
+            self._poster.post,
+            clock,
+        )
         self.documents = Documents(DocumentStore(self.database), clock=clock)
         self.media = MediaEngine(_media_settings(settings)) if settings.media else None
         self.hosting = Hosting(
@@ -133,6 +145,7 @@ class Server:
             self.revocations.add(entry)
         await self.log.start()
         await self.documents.start()
+        await self.webhooks.start()
         left_behind = await attendance.clear(self.log)
         await self.streams.start()
         if self.media is not None:
@@ -168,6 +181,8 @@ class Server:
         if self.media is not None:
             await self.media.close()
         await self.documents.close()
+        await self.webhooks.close()
+        await self._poster.close()
         await self.log.close()
         await self.database.close()
         self.serving = False

@@ -17,6 +17,7 @@ from signaling.http import (
     sse,
     streams,
     topics,
+    webhooks,
     websocket,
     whip,
 )
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 # Bodies that are read whole. Documents and NDJSON streams read theirs piece by piece under their own limits.
 MAX_BODY_BYTES = 1024 * 1024
 # Each offers `routes(server) -> list[Endpoint]`. The demo is last: it takes every path that nobody else has.
-MODULES = (health, websocket, sse, topics, streams, rest, whip, documents, hocuspocus, dev, demo)
+MODULES = (health, websocket, sse, topics, streams, webhooks, rest, whip, documents, hocuspocus, dev, demo)
 
 
 def endpoints(server: Server) -> list[Endpoint]:
