@@ -12,6 +12,7 @@ import hmac
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from hashlib import sha256
 
 import structlog
@@ -151,9 +152,9 @@ class _Target:
             if head.topic not in self._lanes and head.due_ms <= self._now_ms():
                 lane = asyncio.create_task(self._deliver(head.topic))
                 self._lanes[head.topic] = lane
-                lane.add_done_callback(lambda _, topic=head.topic: self._ended(topic))
+                lane.add_done_callback(partial(self._ended, head.topic))
 
-    def _ended(self, topic: str) -> None:
+    def _ended(self, topic: str, _: asyncio.Task[None]) -> None:
         del self._lanes[topic]
         # A place is free, and the room may have had something new after its lane looked last.
         self._wake.set()

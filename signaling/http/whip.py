@@ -123,7 +123,9 @@ class Doors:
             restart = peer.restart_ice(fragment.credentials.ufrag, fragment.credentials.pwd)
         session.ice, session.etag = fragment.credentials, _new_etag()
         body = sdpfrag.render(fragment, restart.ufrag, restart.pwd, restart.candidates)
-        return web.Response(body=body.encode(), content_type=sdpfrag.MEDIA_TYPE, headers={hdrs.ETAG: session.etag})
+        return web.Response(
+            body=body.encode(), content_type=sdpfrag.MEDIA_TYPE, headers={hdrs.ETAG: session.etag}
+        )
 
     async def delete(self, request: web.Request) -> web.Response:
         session = self._own(request)
