@@ -223,9 +223,14 @@ class EventLog:
         return follower
 
     def watch(self, on_entry: OnEntry) -> Callable[[], None]:
-        """Tell `on_entry` of every entry of every topic from now on; answers how to stop that."""
+        """Tell `on_entry` of every entry of every topic from now on; answers how to stop that, any number of times."""
+
+        def unwatch() -> None:
+            if on_entry in self._watchers:
+                self._watchers.remove(on_entry)
+
         self._watchers.append(on_entry)
-        return lambda: self._watchers.remove(on_entry)
+        return unwatch
 
     async def scan(self, prefix: str, cursor: str | None) -> tuple[list[Entry], str, bool]:
         """A page of entries of all disk topics that begin with `prefix`, behind `cursor` (None: from now on).
