@@ -49,7 +49,7 @@ def _lines(plan: Plan, local: Local) -> Iterator[str]:
             yield from _rejected(each)
             continue
         yield from _media(each)
-        yield from _transport(local, carrier=each.section.mid == used[0])
+        yield from _transport(local)
         if each.role == "data":
             yield f"a=sctp-port:{SCTP_PORT}"
             yield f"a=max-message-size:{MAX_MESSAGE_SIZE}"
@@ -75,15 +75,15 @@ def _media(decided: Decided) -> Iterator[str]:
     yield f"a=mid:{section.mid}"
 
 
-def _transport(local: Local, *, carrier: bool) -> Iterator[str]:
+def _transport(local: Local) -> Iterator[str]:
+    """The same in every section. The candidates too: aiortc takes those of the last section of a transport."""
     yield f"a=ice-ufrag:{local.ufrag}"
     yield f"a=ice-pwd:{local.pwd}"
     yield f"a=fingerprint:{local.fingerprint.algorithm} {local.fingerprint.value}"
     yield "a=setup:passive"
-    if carrier:
-        for candidate in local.candidates:
-            yield f"a=candidate:{candidate}"
-        yield "a=end-of-candidates"
+    for candidate in local.candidates:
+        yield f"a=candidate:{candidate}"
+    yield "a=end-of-candidates"
 
 
 def _rtp(decided: Decided, slot: SlotPlan | None) -> Iterator[str]:

@@ -16,6 +16,7 @@ import av
 import numpy
 from aiortc import (
     MediaStreamTrack,
+    RTCBundlePolicy,
     RTCConfiguration,
     RTCDataChannel,
     RTCPeerConnection,
@@ -56,6 +57,7 @@ class Room:
     conference: Conference
     events: list[MediaEvent] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    listeners: dict[type, Callable[..., None]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, media: MediaEngine) -> Room:
@@ -65,18 +67,24 @@ class Room:
 
     def told(self, event: MediaEvent) -> None:
         self.events.append(event)
+        if type(event) in self.listeners:
+            self.listeners[type(event)](event)
         self.changed.set()
+
+    def on(self, kind: type[T], listener: Callable[[T], None]) -> None:
+        """Called at once, as what owns a conference is."""
+        self.listeners[kind] = listener
 
     def all(self, kind: type[T]) -> list[T]:
         return [event for event in self.events if isinstance(event, kind)]
 
     async def until(self, found: Callable[[], T | None]) -> T:
-        """The first value of `found` that is neither None nor False; asked after every event."""
+        """The first true value of `found`, asked after every event."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 self.changed.clear()
                 value = found()
-                if value is not None and value is not False:
+                if value:
                     return value
                 await self.changed.wait()
 
@@ -142,11 +150,14 @@ class Colour(MediaStreamTrack):
 class Client:
     """An aiortc participant: publishes tracks, has slots, remembers what it decoded last in each."""
 
-    def __init__(self, room: Room, peer_id: str) -> None:
+    def __init__(self, room: Room, peer_id: str, peer: Peer | None = None) -> None:
         self.room = room
-        self.peer = room.add(peer_id)
+        self.peer = peer or room.add(peer_id)
         self.id = peer_id
-        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        # Its default policy breaks with two sections of each kind: the fourth keeps a transport that was closed.
+        self.connection = RTCPeerConnection(
+            RTCConfiguration(iceServers=[], bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
+        )
         self.connection.on("track", self._receive)
         self.info: dict[MediaStreamTrack, TrackInfo] = {}
         self.frames: dict[str, AudioFrame | VideoFrame] = {}
@@ -196,10 +207,21 @@ class Client:
                 self.decoded.clear()
                 await self.decoded.wait()
 
+    async def until_connected(self) -> None:
+        """The server's end is up a round trip before the client's."""
+        changed = asyncio.Event()
+        self.connection.on("connectionstatechange", changed.set)
+        async with asyncio.timeout(PATIENCE):
+            while self.connection.connectionState != "connected":
+                changed.clear()
+                await changed.wait()
+
     def brightness(self, mid: str) -> int:
         """Of the last picture of a slot; -1 before the first."""
         frame = self.frames.get(mid)
-        return int(frame.to_ndarray(format="gray").mean()) if isinstance(frame, VideoFrame) else -1
+        if not isinstance(frame, VideoFrame):
+            return -1
+        return int(frame.to_ndarray(format="yuv420p")[: frame.height].mean())
 
     def pitch(self, mid: str) -> float:
         """Strongest frequency of the last sound of a slot, in Hz; 0 in silence."""
