@@ -20,32 +20,32 @@ CNAME = "hubbub"
 class Local:
     """The server's side of the transport. `candidates` are the values of `a=candidate:` lines."""
 
-    session_id: int
-    version: int
     ufrag: str
     pwd: str
     fingerprint: Fingerprint
     candidates: tuple[str, ...]
 
 
-def write(plan: Plan, local: Local) -> str:
-    return "".join(f"{line}\r\n" for line in _lines(plan, local))
+def write(plan: Plan, local: Local | None, *, session_id: int, version: int) -> str:
+    """`local` may be None where the plan has no remote either. `version` counts the answers of a session."""
+    return "".join(f"{line}\r\n" for line in _lines(plan, local, session_id, version))
 
 
-def _lines(plan: Plan, local: Local) -> Iterator[str]:
+def _lines(plan: Plan, local: Local | None, session_id: int, version: int) -> Iterator[str]:
     yield "v=0"
-    yield f"o=- {local.session_id} {local.version} IN IP4 127.0.0.1"
+    yield f"o=- {session_id} {version} IN IP4 127.0.0.1"
     yield "s=-"
     yield "t=0 0"
     used = [each.section.mid for each in plan.decided if each.role != "rejected"]
-    yield "a=group:BUNDLE " + " ".join(used)
+    if used:
+        yield "a=group:BUNDLE " + " ".join(used)
     if plan.mixed_extensions:
         yield "a=extmap-allow-mixed"
     yield "a=msid-semantic: WMS *"
     yield "a=ice-lite"
     slots = {slot.mid: slot for slot in plan.slots}
     for each in plan.decided:
-        if each.role == "rejected":
+        if each.role == "rejected" or local is None:
             yield from _rejected(each)
             continue
         yield from _media(each)

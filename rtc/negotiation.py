@@ -94,7 +94,8 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    remote: Remote
+    remote: Remote | None
+    """None where the client has taken every section back: its transport has ended."""
     decided: tuple[Decided, ...]
     publications: tuple[Publication, ...]
     slots: tuple[SlotPlan, ...]
@@ -137,12 +138,12 @@ def negotiate(
     bundled = _bundled(offer)
     decided = tuple(_decide(section, bundled, permissions) for section in offer.sections)
     used = [each.section for each in decided if each.role != "rejected"]
-    if not used:
+    if not used and asks(offer):
         raise OfferError("no section can be used: each is rejected, unknown or outside the BUNDLE group")
     slots = _slots(decided, state, new_ssrc)
     data = next((each.section for each in decided if each.role == "data"), None)
     plan = Plan(
-        remote=_remote(offer, used),
+        remote=_remote(offer, used) if used else None,
         decided=decided,
         publications=tuple(_publication(each) for each in decided if each.role == "publish"),
         slots=slots,
@@ -240,6 +241,11 @@ def _remote(offer: Description, used: list[Section]) -> Remote:
     if carrier.setup not in ("actpass", "active"):
         raise OfferError("a=setup has to be actpass or active: the server is passive", carrier.setup_line)
     return Remote(carrier.ufrag, carrier.pwd, supported)
+
+
+def asks(offer: Description) -> bool:
+    """Whether the client wants anything; after its last track was stopped an offer has rejected sections only."""
+    return any(not section.rejected for section in offer.sections)
 
 
 def fingerprints(offer: Description) -> tuple[Fingerprint, ...]:

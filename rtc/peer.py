@@ -17,6 +17,7 @@ from rtc.negotiation import (
     Remote,
     SlotPlan,
     State,
+    asks,
     fingerprints,
     negotiate,
 )
@@ -165,7 +166,9 @@ class Peer:
         if self.closed:
             raise TransportError("the peer is closed")
         description = sdp.parse(sdp_text)
-        anew = self.link is None or self.link.remote.fingerprints != fingerprints(description)
+        anew = asks(description) and (
+            self.link is None or self.link.remote.fingerprints != fingerprints(description)
+        )
         plan, state = negotiate(
             description, State() if anew else self.state, self.permissions, lambda: secrets.randbits(31) | 1
         )
@@ -219,16 +222,12 @@ class Peer:
     # -- an answered offer
 
     def _apply(self, plan: Plan, state: State, tracks: Mapping[str, TrackInfo], *, anew: bool) -> Answer:
-        if anew:
-            self.unlink()
-            self.link = self._connect(plan.remote)
-            self.around.linked(self, self.link)
-        assert self.link is not None
-        link = self.link
-        if (link.remote.ufrag, link.remote.pwd) != (plan.remote.ufrag, plan.remote.pwd):
-            self._restart(link, plan.remote)
-        self.state = state
         self.version += 1
+        if plan.remote is None:
+            self.unlink()
+            return Answer(self._text(plan, None), [], {})
+        link = self._linked(plan.remote, anew=anew)
+        self.state = state
         self.around.plane.set_extensions(link.id, incoming=plan.incoming, outgoing=plan.outgoing)
         self._publish(link, plan, tracks)
         self._receive(link, plan)
@@ -241,16 +240,21 @@ class Peer:
             tracks={mid: published.track.id for mid, published in self.publications.items()},
         )
 
-    def _text(self, plan: Plan, link: Link) -> str:
-        local = answer.Local(
-            session_id=self.session_id,
-            version=self.version,
-            ufrag=link.ufrag,
-            pwd=link.pwd,
-            fingerprint=link.fingerprint,
-            candidates=tuple(self.around.candidates()),
-        )
-        return answer.write(plan, local)
+    def _linked(self, remote: Remote, *, anew: bool) -> Link:
+        if self.link is None or anew:
+            self.unlink()
+            self.link = self._connect(remote)
+            self.around.linked(self, self.link)
+        elif (self.link.remote.ufrag, self.link.remote.pwd) != (remote.ufrag, remote.pwd):
+            self._restart(self.link, remote)
+        return self.link
+
+    def _text(self, plan: Plan, link: Link | None) -> str:
+        local = None
+        if link is not None:
+            candidates = tuple(self.around.candidates())
+            local = answer.Local(link.ufrag, link.pwd, link.fingerprint, candidates)
+        return answer.write(plan, local, session_id=self.session_id, version=self.version)
 
     def _connect(self, remote: Remote) -> Link:
         plane = self.around.plane

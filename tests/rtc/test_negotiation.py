@@ -16,8 +16,6 @@ from rtc.negotiation import Permissions, Plan, State, negotiate
 OFFERS = Path(__file__).parent / "offers"
 EVERYTHING = Permissions(publish=True, subscribe=True)
 LOCAL = answer.Local(
-    session_id=1,
-    version=1,
     ufrag="ufrag",
     pwd="a password of 22 chars",
     fingerprint=sdp.Fingerprint("sha-256", "AA:BB"),
@@ -41,9 +39,13 @@ def plan_of(
     return negotiate(sdp.parse(text), state or State(), permissions, counting())
 
 
+def written(plan: Plan) -> str:
+    return answer.write(plan, LOCAL, session_id=1, version=1)
+
+
 def answered(text: str) -> sdp.Description:
     plan, _ = plan_of(text)
-    return sdp.parse(answer.write(plan, LOCAL))
+    return sdp.parse(written(plan))
 
 
 @pytest.mark.parametrize("path", sorted(OFFERS.glob("*.sdp")), ids=lambda path: path.stem)
@@ -76,7 +78,7 @@ def test_a_simulcast_publisher_of_chromium() -> None:
     assert (plan.sctp_port, plan.max_message_size) == (5000, 262_144)
     told = answered(offer("chromium_publish"))
     assert told.sections[1].direction == "recvonly"
-    assert "a=simulcast:recv q;h;f" in answer.write(plan, LOCAL)
+    assert "a=simulcast:recv q;h;f" in written(plan)
 
 
 def test_a_publisher_of_firefox_whose_lines_are_sorted() -> None:
@@ -89,9 +91,9 @@ def test_a_publisher_of_firefox_whose_lines_are_sorted() -> None:
     assert [slot.mid for slot in plan.slots] == ["2"]
     assert dict(plan.incoming)[9] == "repaired_rid"
     assert plan.sctp_port == 5000
-    written = answer.write(plan, LOCAL)
-    assert "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1" in written
-    assert " 0 UDP/" not in written  # bundle-only sections have port 0 in the offer and are used all the same
+    text = written(plan)
+    assert "a=fmtp:109 maxplaybackrate=48000;stereo=1;useinbandfec=1" in text
+    assert " 0 UDP/" not in text  # bundle-only sections have port 0 in the offer and are used all the same
 
 
 def test_a_sendrecv_publisher_of_safari_is_received_and_gets_no_slot() -> None:
@@ -123,8 +125,7 @@ def test_slots_come_in_pairs_of_one_stream_and_keep_their_ssrcs() -> None:
         assert one.identity.pair == other.identity.pair
     again, _ = negotiate(sdp.parse(text), state, EVERYTHING, itertools.count(9000).__next__)
     assert [slot.identity for slot in again.slots] == [slot.identity for slot in plan.slots]
-    written = answer.write(plan, LOCAL)
-    assert written.count("a=msid:pair-0 ") == 2
+    assert written(plan).count("a=msid:pair-0 ") == 2
     assert {kind for _, kind in plan.outgoing} == {"transport_sequence"}
 
 
@@ -138,13 +139,25 @@ def test_slots_negotiate_what_a_later_publication_needs() -> None:
 
 def test_candidates_are_told_in_every_section_since_aiortc_takes_those_of_the_last() -> None:
     plan, _ = plan_of(offer("aiortc_publish"))
-    assert answer.write(plan, LOCAL).count("a=candidate:") == len(plan.decided)
+    assert written(plan).count("a=candidate:") == len(plan.decided)
 
 
 def test_a_recycled_section_has_a_new_mid_at_its_index() -> None:
     plan, state = plan_of(offer("chromium_recycled"))
     assert [mid for mid, _ in state.media if mid]
     assert [each.role for each in plan.decided].count("rejected") >= 1
+
+
+def test_an_offer_that_takes_everything_back_is_answered_with_rejected_sections() -> None:
+    text = offer("aiortc_publish")
+    _, state = plan_of(text)
+    taken_back = text.replace("m=audio 33858", "m=audio 0").replace("m=video 42433", "m=video 0")
+    plan, state = plan_of(taken_back, state)
+    assert plan.remote is None
+    assert all(
+        section.rejected for section in sdp.parse(answer.write(plan, None, session_id=1, version=2)).sections
+    )
+    assert [mid for mid, _ in state.media] == ["", ""]
 
 
 def test_without_permission_publishing_is_rejected_and_a_slot_is_inactive() -> None:
@@ -201,6 +214,21 @@ def test_sections_never_go_away_and_a_mid_stays_at_its_place() -> None:
         plan_of(text.replace("a=mid:1", "a=mid:7").replace("BUNDLE 0 1", "BUNDLE 0 7"), state)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["a=ssrc:{} cname:x", "a=rtcp-fb:* nack", "a=rid:r{} send", "a=extmap:3 urn:x{}", "a=ssrc-group:FID {}"],
+)
+def test_what_makes_offers_dear_is_bounded(line: str) -> None:
+    many = "\r\n".join(line.format(number) for number in range(20_000))
+    with pytest.raises(OfferError, match="more than"):
+        sdp.parse(offer("aiortc_publish") + many)
+
+
+def test_a_line_with_a_control_character_is_refused() -> None:
+    with pytest.raises(OfferError, match="control character"):
+        sdp.parse(offer("aiortc_publish").replace("a=fmtp:98 apt=97", "a=fmtp:98 apt=97\ra=x"))
+
+
 LINES = sorted({line for path in OFFERS.glob("*.sdp") for line in path.read_text().splitlines()})
 
 
@@ -226,7 +254,7 @@ def test_whatever_is_done_to_an_offer_is_answered_or_refused(data: st.DataObject
         plan, _ = plan_of("\r\n".join(lines))
     except OfferError:
         return
-    assert sdp.parse(answer.write(plan, LOCAL)).sections
+    assert sdp.parse(written(plan)).sections
 
 
 @given(st.text(max_size=400))
